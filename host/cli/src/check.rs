@@ -75,7 +75,7 @@ fn summary(config: &Config) -> String {
 
 /// Returns a line about each upstream that has several credentials.
 fn pools(config: &Config) -> impl Iterator<Item = String> {
-    let pools = config.upstreams.iter().filter_map(|upstream| {
+    config.upstreams.iter().filter_map(|upstream| {
         let names: Vec<&str> = upstream.credentials.iter().map(|it| &*it.name).collect();
         let first = *names.first()?;
         let count = count_of(names.len(), "credential");
@@ -84,8 +84,7 @@ fn pools(config: &Config) -> impl Iterator<Item = String> {
             upstream.name,
             names.join(", ")
         ))
-    });
-    pools
+    })
 }
 
 /// Returns a line about the memory limits of requests, plugins and receipts.

@@ -48,6 +48,13 @@ pub(crate) struct Member {
     refused: Mutex<Option<Credential>>,
 }
 
+/// The secret of a credential that is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    Same,
+    Another,
+}
+
 // === impl CredentialPool ===
 
 impl CredentialPool {
@@ -68,8 +75,10 @@ impl CredentialPool {
                 .find(|member| member.config.name == config.name && member.config.own == config.own)
         };
         let members = configs.iter().map(|config| {
-            let kept = kept(config);
-            let member = Member::try_open(upstream, config, kept);
+            if let Some(kept) = kept(config) {
+                return Ok(Arc::clone(kept));
+            }
+            let member = Member::try_open(upstream, config);
             member.map_err(|error| format!("credential {}: {error}", config.name))
         });
         let members: Box<[Arc<Member>]> = members.collect::<Result<_, String>>()?;
@@ -86,6 +95,10 @@ impl CredentialPool {
             members,
             book: Mutex::new(book),
         };
+        let members = pool.members.iter().zip(configs).enumerate();
+        for (index, (member, _)) in members.filter(|(_, (_, config))| kept(config).is_some()) {
+            pool.reread_member(index, member)?;
+        }
         Ok(pool)
     }
 
@@ -95,13 +108,21 @@ impl CredentialPool {
     ///
     /// A credential cannot be read; the one in use stays.
     pub(crate) fn reread(&self) -> Result<(), String> {
-        for (index, member) in self.members.iter().enumerate() {
-            member
-                .store
-                .reread()
-                .map_err(|error| format!("credential {}: {error}", member.name))?;
-            self.try_again(index, member);
-        }
+        let mut members = self.members.iter().enumerate();
+        members.try_for_each(|(index, member)| self.reread_member(index, member))
+    }
+
+    fn reread_member(&self, index: usize, member: &Member) -> Result<(), String> {
+        let before = member.store.current();
+        member
+            .store
+            .reread()
+            .map_err(|error| format!("credential {}: {error}", member.name))?;
+        let secret = match before.is_same(&member.store.current()) {
+            true => Secret::Same,
+            false => Secret::Another,
+        };
+        self.try_again(index, member, secret);
         Ok(())
     }
 
@@ -125,14 +146,18 @@ impl CredentialPool {
                     .is_some_and(|refused| !refused.is_same(&member.store.current()))
             };
             if is_renewed {
-                self.try_again(index, member);
+                self.try_again(index, member, Secret::Another);
             }
         }
     }
 
-    fn try_again(&self, index: usize, member: &Member) {
-        let was_refused = member.refused.lock().take().is_some();
-        if self.book.lock().renewed(index) || was_refused {
+    fn try_again(&self, index: usize, member: &Member, secret: Secret) {
+        *member.refused.lock() = None;
+        let was_refused = match secret {
+            Secret::Same => self.book.lock().renewed(index),
+            Secret::Another => self.book.lock().replaced(index),
+        };
+        if was_refused {
             tracing::info!(credential = %member.name, "a credential that was refused is used again");
         }
     }
@@ -154,15 +179,7 @@ impl Member {
         &self.name
     }
 
-    fn try_open(
-        upstream: &str,
-        config: &PooledCredential,
-        kept: Option<&Arc<Self>>,
-    ) -> Result<Arc<Self>, String> {
-        if let Some(kept) = kept {
-            kept.store.reread()?;
-            return Ok(Arc::clone(kept));
-        }
+    fn try_open(upstream: &str, config: &PooledCredential) -> Result<Arc<Self>, String> {
         let source = config::Credential::Own(config.own.clone());
         Ok(Arc::new(Self {
             name: config.name.as_str().into(),

@@ -189,6 +189,12 @@ impl Book {
         standing.is_some_and(Standing::renewed)
     }
 
+    /// Forgets what is known of a credential whose secret is another one now. Returns whether the one before was refused.
+    pub(crate) fn replaced(&mut self, credential: usize) -> bool {
+        let standing = self.standings.get_mut(credential);
+        standing.is_some_and(Standing::replaced)
+    }
+
     /// Returns the credentials with their terms and their sessions.
     pub(crate) fn iter(&self, now: Instant) -> impl Iterator<Item = (&Terms, &Standing, usize)> {
         let both = self.terms.iter().zip(&self.standings).enumerate();

@@ -15,6 +15,10 @@ pub(crate) struct Lane {
     pub(crate) levels: [Option<Level>; KINDS],
     /// Requests that were sent and not answered.
     pub(crate) unanswered: u32,
+    /// Number of requests so far.
+    pub(super) sent: u64,
+    /// The last request, by its number, whose answer said what is left. Those before it had arrived, and are counted in that.
+    pub(super) read_to: u64,
     pub(super) cooling_until: Option<Instant>,
     /// Pauses in a row.
     pub(super) streak: u32,
@@ -33,6 +37,8 @@ impl Lane {
             model: cut(model).into(),
             levels: [None; KINDS],
             unanswered: 0,
+            sent: 0,
+            read_to: 0,
             cooling_until: None,
             streak: 0,
             unproven: 0,
@@ -57,8 +63,20 @@ impl Lane {
         self.cooling_until = Some(self.cooling_until.map_or(until, |known| known.max(until)));
     }
 
-    /// Learns what is left.
-    pub(super) fn read(&mut self, buckets: &[Option<Bucket>; KINDS], now: Instant) {
+    /// Forgets the limits and the pauses.
+    pub(super) fn forget(&mut self) {
+        self.levels = [None; KINDS];
+        self.cooling_until = None;
+        self.streak = 0;
+        self.unproven = 0;
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Learns what is left from the answer to the request with this number.
+    pub(super) fn read(&mut self, number: u64, buckets: &[Option<Bucket>; KINDS], now: Instant) {
+        if buckets.iter().any(Option::is_some) {
+            self.read_to = self.read_to.max(number);
+        }
         for (kind, (known, bucket)) in self.levels.iter_mut().zip(buckets).enumerate() {
             let Some(bucket) = *bucket else {
                 continue;
@@ -75,10 +93,17 @@ impl Lane {
         }
     }
 
+    /// Returns the number of requests under way that what is known of the limits does not contain.
+    pub(super) fn under_way(&self) -> u32 {
+        let since = self.sent.saturating_sub(self.read_to);
+        self.unanswered
+            .min(u32::try_from(since).unwrap_or(u32::MAX))
+    }
+
     /// Returns the thousandths that are left of each limit, requests under way subtracted.
     pub(super) fn left(&self, now: Instant) -> impl Iterator<Item = u32> {
-        let levels = self.levels.iter().flatten();
-        levels.map(move |level| level.permille(level.left_after(self.unanswered, now)))
+        let (levels, under_way) = (self.levels.iter().flatten(), self.under_way());
+        levels.map(move |level| level.permille(level.left_after(under_way, now)))
     }
 }
 

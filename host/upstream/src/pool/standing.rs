@@ -60,10 +60,11 @@ pub(crate) enum Shut {
 }
 
 /// A request that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sending {
     lane: usize,
     epoch: u32,
+    number: u64,
 }
 
 /// What an answer says about its credential.
@@ -85,13 +86,15 @@ impl Standing {
         self.requests += 1;
         let index = self.lane(model, now);
         let Some(lane) = self.lanes.get_mut(index) else {
-            return Sending { lane: 0, epoch: 0 };
+            return Sending::default();
         };
         lane.unanswered = lane.unanswered.saturating_add(1);
+        lane.sent += 1;
         lane.used_at = now;
         Sending {
             lane: index,
             epoch: lane.epoch,
+            number: lane.sent,
         }
     }
 
@@ -127,7 +130,7 @@ impl Standing {
         let Some(lane) = self.lanes.get_mut(sending.lane) else {
             return Sentence::Served;
         };
-        lane.read(&reading.buckets, now);
+        lane.read(sending.number, &reading.buckets, now);
         match status {
             429 => match reading.wait() {
                 Some(wait) => {
@@ -186,6 +189,15 @@ impl Standing {
     /// Forgets a refusal: the credential has been renewed. Returns whether there was one.
     pub(crate) fn renewed(&mut self) -> bool {
         self.refused.take().is_some()
+    }
+
+    /// Forgets what is known of limits and refusals: another secret has taken the place of the one before, and may be of another
+    /// account. Returns whether that one was refused.
+    pub(crate) fn replaced(&mut self) -> bool {
+        self.windows = [None; WINDOWS];
+        self.rejected_until = None;
+        self.lanes.iter_mut().for_each(Lane::forget);
+        self.renewed()
     }
 
     /// Forgets the requests under way, which are another pool's to end.
@@ -252,7 +264,8 @@ impl Standing {
     pub(crate) fn has_room(&self, model: &str, now: Instant) -> bool {
         self.find(model).is_none_or(|lane| {
             let mut levels = lane.levels.iter().flatten();
-            levels.all(|level| level.left_after(lane.unanswered, now) > 0)
+            let under_way = lane.under_way();
+            levels.all(|level| level.left_after(under_way, now) > 0)
         })
     }
 

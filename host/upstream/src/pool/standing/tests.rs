@@ -106,6 +106,26 @@ fn requests_under_way_are_subtracted_until_they_are_answered() {
 }
 
 #[test]
+fn a_slow_answer_is_not_subtracted_once_a_later_request_was_answered() {
+    let (mut standing, now) = (Standing::default(), Instant::now());
+    ask(&mut standing, "m", 200, &requests(100), now);
+    let slow: Vec<_> = (0..30).map(|_| standing.send("m", now)).collect();
+    assert_eq!(standing.left("m", now), 700, "thirty are on their way");
+    ask(&mut standing, "m", 200, &requests(69), now);
+    assert_eq!(
+        standing.left("m", now),
+        690,
+        "the upstream has counted them"
+    );
+    let one = standing.send("m", now);
+    assert_eq!(standing.left("m", now), 680, "and not the next one");
+    for sending in slow.into_iter().chain([one]) {
+        standing.give_up(sending);
+    }
+    assert_eq!(standing.left("m", now), 690, "all have ended");
+}
+
+#[test]
 fn pauses_double_with_each_refusal_and_end_with_an_answer() {
     let (mut standing, mut now) = (Standing::default(), Instant::now());
     let mut pauses = Vec::new();
@@ -164,6 +184,25 @@ fn a_401_lasts_until_it_is_renewed_and_a_403_five_minutes() {
         assert!(standing.renewed(), "it was refused");
         assert_eq!(standing.shut("m", 0, now), None, "and is not any more");
     }
+}
+
+#[test]
+fn another_secret_starts_with_nothing_known() {
+    let (mut standing, now) = (Standing::default(), Instant::now());
+    let mut refused = requests(0);
+    refused.rejected_for = Some(MINUTE);
+    ask(&mut standing, "m", 429, &refused, now);
+    ask(&mut standing, "m", 403, &window(1000), now);
+    let under_way = standing.send("m", now);
+    assert!(!standing.replaced(), "the one before was not refused");
+    assert_eq!(
+        standing.shut("m", 0, now),
+        None,
+        "it may be of another account"
+    );
+    assert_eq!(standing.left("m", now), 1000, "with limits of its own");
+    assert_eq!(standing.unanswered(), 1, "what is under way is under way");
+    standing.give_up(under_way);
 }
 
 #[test]
