@@ -196,7 +196,7 @@ impl Attempt {
         let may_renew = response.status() == 401
             && self.records.refused.is_empty()
             && self.admission != Admission::HealthCheck;
-        if !may_renew || self.own_credential().renew().await == Renewal::Unchanged {
+        if !may_renew || self.upstream.own_credential().renew().await == Renewal::Unchanged {
             return false;
         }
         self.keep_record(401);

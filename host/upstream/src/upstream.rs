@@ -123,6 +123,13 @@ impl Upstream {
         pool.map_or_else(Vec::new, |pool| pool.statuses(now))
     }
 
+    /// Returns the credential of requests that are given none of a pool: the only one, or the first.
+    pub(crate) fn own_credential(&self) -> &CredentialStore {
+        let pool = self.pool.as_ref();
+        let first = pool.and_then(|pool| pool.first());
+        first.map_or(&self.credential, |first| &first.store)
+    }
+
     /// Reads the credentials again after a reload of the configuration.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::Admission;
 use crate::connection::departure::Departure;
 use crate::connection::error::RequestError;
 use crate::connection::response::Response;
-use crate::credential::{Credential, CredentialStore};
+use crate::credential::Credential;
 use crate::limit::Limit;
 use crate::pool::{Next, Reading, Round, Wish};
 use crate::request::Request;
@@ -86,13 +86,6 @@ impl Attempt {
         let first = upstream.pool.as_ref()?.first()?;
         self.records.credential = Some(Arc::clone(first.name()));
         Some(first.store.current())
-    }
-
-    /// Returns the credential of requests that are not given one of a pool.
-    pub(super) fn own_credential(&self) -> &CredentialStore {
-        let pool = self.upstream.pool.as_ref();
-        let first = pool.and_then(|pool| pool.first());
-        first.map_or(&self.upstream.credential, |first| &first.store)
     }
 
     /// Keeps the record of a request that is followed by another one.
