@@ -8,6 +8,7 @@ mod fallback;
 mod groups;
 mod health;
 mod http2;
+mod pool;
 mod tls;
 
 use std::time::Duration;

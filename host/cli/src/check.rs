@@ -61,6 +61,7 @@ fn files(draft: &Draft) -> bool {
     }
     if problems.is_empty() {
         print(&summary(&draft.config));
+        pools(&draft.config).for_each(|line| print(&line));
         print(&memory(&draft.config));
         print(&budgets(&draft.config));
         print(&usage(&draft.config));
@@ -76,6 +77,20 @@ fn summary(config: &Config) -> String {
     };
     let upstreams = count_of(config.upstreams.len(), "upstream");
     format!("{}: {keys}, {upstreams}", config.path.display())
+}
+
+/// Returns a line about each upstream that has several credentials.
+fn pools(config: &Config) -> impl Iterator<Item = String> {
+    config.upstreams.iter().filter_map(|upstream| {
+        let names: Vec<&str> = upstream.credentials.iter().map(|it| &*it.name).collect();
+        let first = *names.first()?;
+        let count = count_of(names.len(), "credential");
+        Some(format!(
+            "upstream {}: {count} ({}); files, batches, containers and skills belong to {first}",
+            upstream.name,
+            names.join(", ")
+        ))
+    })
 }
 
 /// Returns a line about the memory limits of requests, plugins and receipts.

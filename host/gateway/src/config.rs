@@ -333,7 +333,9 @@ impl Config {
         };
         let of_upstreams = self.upstreams.iter().flat_map(|upstream| {
             let credential = upstream.credential.as_ref().and_then(Credential::file);
-            credential.into_iter().chain(upstream.ca_file.as_deref())
+            let pool = upstream.credentials.iter().filter_map(|it| it.own.file());
+            let credentials = credential.into_iter().chain(pool);
+            credentials.chain(upstream.ca_file.as_deref())
         });
         let tls = self.listen.tls.iter().flat_map(|tls| tls.files());
         let admin_keys = self.admin.as_ref().and_then(|admin| admin.keys.as_deref());

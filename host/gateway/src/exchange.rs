@@ -108,9 +108,10 @@ async fn steps(
     };
     authorize::require_ownership_records(gateway, &received.view)?;
     let decision = decide::decide(received, gateway, settlement).await?;
-    authorize::authorize(gateway, &decision).await?;
+    let named = authorize::authorize(gateway, &decision).await?;
     let mode = ResponseMode::of(&decision, session);
-    let admitted = admit::admit(decision, gateway, settlement).await?;
+    let mut admitted = admit::admit(decision, gateway, settlement).await?;
+    forward::wish::prepare(&mut admitted.decision, named);
     guard::release_body(&admitted.decision.view, settlement);
     // Rare modes live on the heap, so that they don't enlarge the future of every Messages request.
     match mode {

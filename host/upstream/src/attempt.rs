@@ -6,6 +6,8 @@
 //! a client that disconnected or a limit that a plan or a caller chose, says nothing about the upstream and is counted
 //! nowhere.
 
+mod pooled;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,8 +18,9 @@ use super::connection::departure::Departure;
 use super::connection::error::RequestError;
 use super::connection::response::Response;
 use super::connection::upload::Upload;
-use super::credential::Renewal;
+use super::credential::{Credential, Renewal};
 use super::limit::{ChosenBy, Limit};
+use super::pool::Wish;
 use super::request::Request;
 use super::stats::Outcome;
 
@@ -33,6 +36,8 @@ pub struct Attempt {
     /// The outcome that the breaker has been told.
     told: Option<Outcome>,
     records: Records,
+    /// What the request needs of a pool, if it was said.
+    wish: Option<Box<Wish>>,
 }
 
 /// A request that was sent, for the caller's own records.
@@ -40,6 +45,10 @@ pub struct Attempt {
 pub struct Sent {
     /// The upstream's id of the request, if it gave one.
     pub request_id: Option<String>,
+    /// The name of the credential, if the upstream has several.
+    pub credential: Option<Arc<str>>,
+    /// The name of the credential that the session had before, if it was another one.
+    pub moved_from: Option<Arc<str>>,
     /// The status of the answer, or a description of the failure.
     pub result: Result<u16, String>,
 }
@@ -47,10 +56,15 @@ pub struct Sent {
 /// The facts for [`Attempt::sent`].
 #[derive(Default)]
 struct Records {
-    /// The request that was refused with a 401 before the credential was renewed.
-    refused: Option<Sent>,
+    /// The requests before the last one: one that was refused with a 401 before the credential was renewed, or those with other
+    /// credentials of a pool.
+    refused: Vec<Sent>,
     /// The id of the last answer.
     request_id: Option<String>,
+    credential: Option<Arc<str>>,
+    moved_from: Option<Arc<str>>,
+    /// The last request was refused for lack of credentials with room, and is recorded.
+    is_exhausted: bool,
 }
 
 /// The answer to an upload.
@@ -80,6 +94,7 @@ impl Upstream {
             outcome: None,
             told: None,
             records: Records::default(),
+            wish: None,
         })
     }
 }
@@ -99,7 +114,11 @@ impl Attempt {
         limit: Limit,
         departure: &Departure,
     ) -> Result<Response, RequestError> {
-        let response = self.send_once(request, limit, departure).await?;
+        if self.upstream.pool.is_some() {
+            // Rare and large: on the heap it does not weigh on every request.
+            return Box::pin(self.send_pooled(request, limit, departure)).await;
+        }
+        let response = self.send_once(request, None, limit, departure).await?;
         if response.status() == 401 {
             // A refused request was not acted on, and a renewal may take a while.
             departure.reset();
@@ -108,17 +127,18 @@ impl Attempt {
             return Ok(response);
         }
         drop(response);
-        self.send_once(request, limit, departure).await
+        self.send_once(request, None, limit, departure).await
     }
 
     async fn send_once(
         &mut self,
         request: &Request<'_>,
+        pooled: Option<&Credential>,
         limit: Limit,
         departure: &Departure,
     ) -> Result<Response, RequestError> {
         self.since = Instant::now();
-        let sent = self.upstream.send(request, limit, departure).await;
+        let sent = self.upstream.send(request, pooled, limit, departure).await;
         self.answered(sent)
     }
 
@@ -128,7 +148,8 @@ impl Attempt {
     ///
     /// [`RequestError`]: there is no connection, or it broke.
     pub async fn begin(&mut self, request: &Request<'_>) -> Result<Upload, RequestError> {
-        let begun = self.upstream.begin(request).await;
+        let first = self.first_credential();
+        let begun = self.upstream.begin(request, first.as_ref()).await;
         begun.inspect_err(|error| self.failed(error))
     }
 
@@ -160,7 +181,7 @@ impl Attempt {
             return Ok(Answer::Response(response));
         }
         let Some(kept) = kept else {
-            self.records.refused = None;
+            self.records.refused.clear();
             return Ok(Answer::Response(response));
         };
         drop(response);
@@ -173,15 +194,12 @@ impl Attempt {
     /// Renews the credential after a 401, once in an attempt. The request is worth repeating if this returns `true`.
     async fn renews_after(&mut self, response: &Response) -> bool {
         let may_renew = response.status() == 401
-            && self.records.refused.is_none()
+            && self.records.refused.is_empty()
             && self.admission != Admission::HealthCheck;
-        if !may_renew || self.upstream.credential.renew().await == Renewal::Unchanged {
+        if !may_renew || self.upstream.own_credential().renew().await == Renewal::Unchanged {
             return false;
         }
-        self.records.refused = Some(Sent {
-            request_id: self.records.request_id.clone(),
-            result: Ok(401),
-        });
+        self.keep_record(401);
         true
     }
 
@@ -189,9 +207,14 @@ impl Attempt {
     pub fn sent(&mut self, result: Result<u16, String>) -> impl Iterator<Item = Sent> + use<> {
         let last = Sent {
             request_id: self.records.request_id.take(),
+            credential: self.records.credential.take(),
+            moved_from: self.records.moved_from.take(),
             result,
         };
-        self.records.refused.take().into_iter().chain([last])
+        let before = std::mem::take(&mut self.records.refused);
+        // A refusal that was recorded is not another request.
+        let last = (!self.records.is_exhausted).then_some(last);
+        before.into_iter().chain(last)
     }
 
     /// Returns the name of the upstream.
@@ -310,7 +333,7 @@ fn outcome_of(error: &RequestError) -> Option<Outcome> {
             ChosenBy::Upstream => Some(Outcome::Failure),
             ChosenBy::Plan | ChosenBy::Caller => None,
         },
-        RequestError::Unsendable { .. } => None,
+        RequestError::Unsendable { .. } | RequestError::Exhausted { .. } => None,
     }
 }
 

@@ -5,6 +5,7 @@ mod breaker;
 mod credential;
 mod group;
 mod health;
+mod pool;
 mod retry;
 
 #[cfg(test)]
@@ -26,11 +27,13 @@ pub use self::credential::{
 pub use self::group::GroupFile;
 pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::health::HealthPolicy;
+pub use self::pool::PooledCredential;
 pub use self::retry::RetryPolicy;
 
 use self::breaker::BreakerFile;
 use self::credential::CredentialFile;
 use self::health::HealthFile;
+use self::pool::PooledFile;
 use self::retry::RetryFile;
 
 /// A server that speaks Messages.
@@ -42,6 +45,8 @@ pub struct UpstreamConfig {
     pub base: BaseUrl,
     /// Credential that the upstream is shown, or `None` if it needs none.
     pub credential: Option<Credential>,
+    /// Credentials of the pool; empty for an upstream that has one credential at most.
+    pub credentials: Vec<PooledCredential>,
     /// Maximum time to connect, name lookup and TLS included.
     pub connect_timeout: Duration,
     /// Maximum time from the last byte of the request to the head of the response.
@@ -117,6 +122,7 @@ pub enum HttpVersion {
 pub struct UpstreamFile {
     base_url: String,
     credential: Option<CredentialFile>,
+    credentials: Option<Vec<PooledFile>>,
     connect_timeout_ms: Option<u64>,
     head_timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
@@ -176,6 +182,15 @@ impl UpstreamFile {
         let credential = self
             .credential
             .map(|credential| credential.check(&mut check.table("credential")));
+        let credentials = self.credentials.map(|credentials| {
+            if credential.is_some() || check.has_problem("credential") {
+                check.problem(
+                    "credentials",
+                    "must not stand beside `credential`: make that one an entry with a `name`",
+                );
+            }
+            pool::check_all(credentials, check)
+        });
         let connect_timeout = check.millis(
             "connect_timeout_ms",
             self.connect_timeout_ms,
@@ -216,6 +231,7 @@ impl UpstreamFile {
                 None => None,
                 Some(credential) => Some(credential?),
             },
+            credentials: credentials.unwrap_or_default(),
             connect_timeout,
             head_timeout,
             idle_timeout,

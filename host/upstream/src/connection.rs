@@ -27,6 +27,7 @@ use self::departure::Departure;
 use self::error::{Failure, RequestError};
 use self::response::{Body, Response};
 use super::Upstream;
+use super::credential::Credential;
 use super::dns::{Address, Peers};
 use super::limit::Limit;
 use super::request::Request;
@@ -49,7 +50,7 @@ enum Source {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Sends a request and reads the head of its answer. Marks `departure` when all of the request has been sent.
+    /// Sends a request, with a credential of the pool if there is one, and reads the head of its answer. Marks `departure` when all of the request has been sent.
     ///
     /// # Errors
     ///
@@ -57,12 +58,13 @@ impl Upstream {
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
+        pooled: Option<&Credential>,
         limit: Limit,
         departure: &Departure,
     ) -> Result<Response, RequestError> {
         let mut deadline = Instant::now() + self.config.connect_timeout;
         let peers = self.peers(deadline).await?;
-        let mut outgoing = h1::Outgoing::new(request, departure);
+        let mut outgoing = h1::Outgoing::new(request, pooled, departure);
         let mut source = Source::Pool;
         loop {
             let Connection {
@@ -79,7 +81,7 @@ impl Upstream {
                     .await
                     .map(Body::Http1),
                 Link::Http2(session) => {
-                    Box::pin(self.send_http2(session, request, departure, limit, reused))
+                    Box::pin(self.send_http2(session, (request, pooled), departure, limit, reused))
                         .await
                         .map(Body::Http2)
                 }

@@ -44,7 +44,7 @@ pub(crate) enum Credential {
 }
 
 /// The current credential of one upstream, and the means to renew it.
-pub(super) struct CredentialStore {
+pub(crate) struct CredentialStore {
     access: Access,
 }
 
@@ -71,7 +71,7 @@ struct Current {
 
 /// The result of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Renewal {
+pub(crate) enum Renewal {
     /// The credential differs from the one before: the request is worth repeating.
     Renewed,
     /// The credential is the same, or could not be renewed.
@@ -90,6 +90,11 @@ impl Credential {
         }
     }
 
+    /// Returns whether another credential has the same value.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.own() == other.own()
+    }
+
     /// Returns whether the caller's credential in this header is sent unchanged.
     pub(super) fn passes(&self, name: &str) -> bool {
         matches!(self, Self::Callers) && is_callers_credential(name)
@@ -104,7 +109,7 @@ impl CredentialStore {
     /// # Errors
     ///
     /// The credential cannot be read.
-    pub(super) fn try_open(
+    pub(crate) fn try_open(
         upstream: &str,
         config: Option<&config::Credential>,
     ) -> Result<Self, String> {
@@ -135,7 +140,7 @@ impl CredentialStore {
     /// # Errors
     ///
     /// The credential cannot be read; the one in use stays.
-    pub(super) fn reread(&self) -> Result<(), String> {
+    pub(crate) fn reread(&self) -> Result<(), String> {
         match &self.access {
             Access::Nothing | Access::Callers => Ok(()),
             Access::Own(own) => own.reread(),
@@ -143,7 +148,7 @@ impl CredentialStore {
     }
 
     /// Returns the credential in use.
-    pub(super) fn current(&self) -> Credential {
+    pub(crate) fn current(&self) -> Credential {
         match &self.access {
             Access::Nothing => Credential::None,
             Access::Callers => Credential::Callers,
@@ -154,12 +159,12 @@ impl CredentialStore {
     }
 
     /// Returns whether the upstream is sent the caller's own credential.
-    pub(super) fn is_callers(&self) -> bool {
+    pub(crate) fn is_callers(&self) -> bool {
         matches!(self.access, Access::Callers)
     }
 
     /// Renews the credential after the upstream refused the one in use.
-    pub(super) async fn renew(&self) -> Renewal {
+    pub(crate) async fn renew(&self) -> Renewal {
         match &self.access {
             Access::Nothing | Access::Callers => Renewal::Unchanged,
             Access::Own(own) => own.renew().await,
@@ -167,7 +172,7 @@ impl CredentialStore {
     }
 
     /// Renews the credential before it expires, forever.
-    pub(super) async fn keep_fresh(&self, upstream: &str) {
+    pub(crate) async fn keep_fresh(&self, upstream: &str) {
         if let Access::Own(own) = &self.access
             && let CredentialSource::Command(command) = &own.config.source
         {
@@ -176,7 +181,7 @@ impl CredentialStore {
     }
 
     /// Returns whether [`CredentialStore::keep_fresh`] has anything to do.
-    pub(super) fn expires(&self) -> bool {
+    pub(crate) fn expires(&self) -> bool {
         matches!(&self.access, Access::Own(own) if matches!(own.config.source, CredentialSource::Command(_)))
     }
 }

@@ -3,14 +3,14 @@
 //! Whatever the strategy, members that take requests now come before the others, which are tried last rather than
 //! never: their own admission decides.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 use std::time::Instant;
 
 use rand::Rng;
 use smallvec::SmallVec;
 
-use super::{Alternative, Upstream};
+use super::{Affinity, Alternative, Upstream};
 use crate::config::{Choice, GroupConfig, ProviderChange};
 
 /// Upstreams in the order in which they are to be tried.
@@ -48,11 +48,22 @@ pub enum Found<'a> {
 // === impl Found ===
 
 impl<'a> Found<'a> {
-    /// Returns the upstreams in the order in which they are to be tried.
-    pub fn choose(self, now: Instant, rng: &mut impl Rng) -> Chosen {
+    /// Returns the upstreams in the order in which they are to be tried. `origin` gives the origin of the request, where it matters.
+    pub fn choose(
+        self,
+        origin: impl FnOnce() -> Option<Affinity>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Chosen {
         match self {
             Self::Upstream(upstream) => SmallVec::from_iter([Arc::clone(upstream)]),
-            Self::Group(group) => group.choose(now, rng),
+            Self::Group(group) => {
+                let affinity = match group.choice {
+                    Choice::Session => origin(),
+                    Choice::PowerOfTwo | Choice::Least | Choice::Weighted | Choice::Order => None,
+                };
+                group.choose(affinity, now, rng)
+            }
         }
     }
 
@@ -114,13 +125,13 @@ impl Group {
         &self.members
     }
 
-    fn choose(&self, now: Instant, rng: &mut impl Rng) -> Chosen {
+    fn choose(&self, affinity: Option<Affinity>, now: Instant, rng: &mut impl Rng) -> Chosen {
         let (mut able, mut rest): (Drawn<'_>, Drawn<'_>) = self
             .members
             .iter()
             .partition(|member| member.upstream.takes(Alternative::Available, now));
         for members in [&mut able, &mut rest] {
-            self.arrange(members, now, rng);
+            self.arrange(members, affinity, now, rng);
         }
         able.into_iter()
             .chain(rest)
@@ -128,16 +139,25 @@ impl Group {
             .collect()
     }
 
-    fn arrange(&self, members: &mut Drawn<'_>, now: Instant, rng: &mut impl Rng) {
-        match self.choice {
-            Choice::Order => {}
-            Choice::Weighted => shuffle(members, rng),
-            Choice::Least => {
+    fn arrange(
+        &self,
+        members: &mut Drawn<'_>,
+        affinity: Option<Affinity>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        match (self.choice, affinity) {
+            (Choice::Order, _) => {}
+            (Choice::Session, Some(affinity)) => members.sort_by_cached_key(|member| {
+                Reverse(affinity.score(&member.upstream.config.name, member.weight))
+            }),
+            (Choice::Weighted | Choice::Session, _) => shuffle(members, rng),
+            (Choice::Least, _) => {
                 // Shuffled first, so that equal members take turns.
                 shuffle(members, rng);
                 members.sort_by(|a, b| a.compare_load(b));
             }
-            Choice::PowerOfTwo => {
+            (Choice::PowerOfTwo, _) => {
                 shuffle(members, rng);
                 if let [first, second, ..] = members.as_mut_slice()
                     && second.compare_cost(first, now) == Ordering::Less
@@ -219,7 +239,7 @@ mod tests {
         let pool = upstreams.find("pool").expect("the group");
         (0..400)
             .map(|_| {
-                let chosen = pool.choose(Instant::now(), &mut rng);
+                let chosen = pool.choose(|| None, Instant::now(), &mut rng);
                 chosen
                     .iter()
                     .map(|upstream| upstream.config.name.as_str())
@@ -237,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_choice_gives_every_member_once() {
-        for choice in ["p2c", "least", "weighted", "order"] {
+        for choice in ["p2c", "least", "weighted", "order", "session"] {
             for order in orders(&upstreams(choice)) {
                 let mut names: Vec<char> = order.chars().collect();
                 names.sort_unstable();
@@ -284,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_member_that_takes_no_requests_comes_last_and_is_not_left_out() {
-        for choice in ["p2c", "least", "weighted", "order"] {
+        for choice in ["p2c", "least", "weighted", "order", "session"] {
             let upstreams = upstreams(choice);
             let required = Admission::Required(Alternative::None);
             let mut failing = upstreams.get("a").unwrap().attempt(required).unwrap();
@@ -296,5 +316,26 @@ mod tests {
                 "{choice}: {orders:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_session_has_one_order_and_sessions_spread_by_weight() {
+        let upstreams = upstreams("session");
+        let pool = upstreams.find("pool").expect("the group");
+        let mut rng = StdRng::seed_from_u64(7);
+        let mut order = |session: u32| -> String {
+            let affinity = Affinity::new("acme", &session.to_string(), None);
+            let chosen = pool.choose(|| Some(affinity), Instant::now(), &mut rng);
+            let names = chosen.iter().map(|it| it.config.name.as_str());
+            names.collect()
+        };
+        let first: Vec<String> = (0..400).map(&mut order).collect();
+        let again: Vec<String> = (0..400).map(&mut order).collect();
+        assert_eq!(first, again, "each session the same");
+        let half = self::first(&first, 'a');
+        assert!(
+            (160..240).contains(&half),
+            "half of the weight: {half} of 400"
+        );
     }
 }

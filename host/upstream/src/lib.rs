@@ -8,6 +8,7 @@
 //! The crate knows nothing of clients, plugins, receipts or the ledger. It needs a tokio runtime and starts no thread.
 
 mod admission;
+mod affinity;
 mod attempt;
 mod backoff;
 mod breaker;
@@ -20,6 +21,7 @@ mod health;
 mod latency;
 mod limit;
 pub mod pem;
+mod pool;
 mod provider;
 mod question;
 mod request;
@@ -32,6 +34,7 @@ mod upstreams;
 mod window;
 
 pub use admission::{Admission, Closed, ClosedReason, State};
+pub use affinity::Affinity;
 pub use attempt::{Answer, Attempt, Sent};
 pub use backoff::Backoff;
 pub use breaker::{Alternative, Opened, Severity};
@@ -45,6 +48,7 @@ pub use group::{Chosen, Found, Group, Member};
 pub use health::Trouble;
 pub use latency::Latency;
 pub use limit::{ChosenBy, Limit};
+pub use pool::{Among, CredentialState, CredentialStatus, LimitStatus, WindowStatus, Wish};
 pub use question::Answered;
 pub use request::{Framing, HeadersOf, Request, credentials, is_callers_credential, is_credential};
 pub use retries::RetryBudget;

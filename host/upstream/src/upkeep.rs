@@ -64,6 +64,11 @@ impl Kept {
             let upstream = Arc::clone(upstream);
             tasks.spawn(async move { upstream.credential.keep_fresh(&upstream.config.name).await });
         }
+        let pool = upstream.pool.iter().flat_map(|pool| pool.members());
+        for member in pool.filter(|member| member.store.expires()) {
+            let (upstream, member) = (Arc::clone(upstream), Arc::clone(member));
+            tasks.spawn(async move { member.store.keep_fresh(&upstream.config.name).await });
+        }
         Self {
             upstream: Arc::clone(upstream),
             _tasks: tasks,

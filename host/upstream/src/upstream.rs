@@ -1,6 +1,7 @@
 //! One upstream, with its connections and statistics.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pingora_core::connectors::http::v2;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
@@ -14,6 +15,7 @@ use crate::dns::resolver::SharedResolver;
 use crate::dns::{Addresses, IDLE};
 use crate::health::Health;
 use crate::pem;
+use crate::pool::{CredentialPool, CredentialStatus};
 use crate::retries::RetryBudget;
 use crate::stats::Stats;
 
@@ -43,6 +45,8 @@ pub struct Upstream {
     pub(crate) breaker: Option<Breaker>,
     pub(crate) health: Health,
     pub(crate) credential: CredentialStore,
+    /// Several credentials in place of that one.
+    pub(crate) pool: Option<Box<CredentialPool>>,
     /// The content of the CA file, or `None` if none is configured.
     ca: Option<Vec<u8>>,
 }
@@ -50,7 +54,7 @@ pub struct Upstream {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Prepares an upstream; nothing is connected yet.
+    /// Prepares an upstream; nothing is connected yet. `before` is the upstream of the same name in the configuration before.
     ///
     /// # Errors
     ///
@@ -58,7 +62,16 @@ impl Upstream {
     pub(crate) fn try_new(
         config: UpstreamConfig,
         resolver: SharedResolver,
+        before: Option<&Self>,
     ) -> Result<Self, String> {
+        let pool = match &*config.credentials {
+            [] => None,
+            credentials => {
+                let before = before.and_then(|before| before.pool.as_deref());
+                let pool = CredentialPool::try_open(&config.name, credentials, before)?;
+                Some(Box::new(pool))
+            }
+        };
         let mut ca = None;
         let mut options = ConnectorOptions::new(POOL);
         if let Some(file) = &config.ca_file {
@@ -82,6 +95,7 @@ impl Upstream {
             breaker: config.resilience.breaker.clone().map(Breaker::new),
             health: Health::default(),
             credential: CredentialStore::try_open(&config.name, config.credential.as_ref())?,
+            pool,
             ca,
             config,
         };
@@ -96,6 +110,36 @@ impl Upstream {
             (Some(_), None) | (None, Some(_)) => false,
         };
         self.config == *config && trusts_the_same
+    }
+
+    /// Returns whether the upstream has several credentials.
+    pub fn has_pool(&self) -> bool {
+        self.pool.is_some()
+    }
+
+    /// Returns the state of each credential of the pool; empty without one.
+    pub fn credentials(&self, now: Instant) -> Vec<CredentialStatus> {
+        let pool = self.pool.as_ref();
+        pool.map_or_else(Vec::new, |pool| pool.statuses(now))
+    }
+
+    /// Returns the credential of requests that are given none of a pool: the only one, or the first.
+    pub(crate) fn own_credential(&self) -> &CredentialStore {
+        let pool = self.pool.as_ref();
+        let first = pool.and_then(|pool| pool.first());
+        first.map_or(&self.credential, |first| &first.store)
+    }
+
+    /// Reads the credentials again after a reload of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// A credential cannot be read; the one in use stays.
+    pub(crate) fn reread_credentials(&self) -> Result<(), String> {
+        match &self.pool {
+            Some(pool) => pool.reread(),
+            None => self.credential.reread(),
+        }
     }
 
     /// Returns whether the upstream is sent the caller's own credential.

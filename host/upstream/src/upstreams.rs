@@ -36,19 +36,21 @@ impl Upstreams {
     ) -> Result<Self, String> {
         let mut list = Vec::with_capacity(configs.len());
         for config in configs {
-            let kept = previous
-                .and_then(|previous| previous.get(&config.name))
-                .filter(|kept| kept.is_as_configured(config));
+            let before = previous.and_then(|previous| previous.get(&config.name));
+            let kept = before.filter(|kept| kept.is_as_configured(config));
             let upstream = match kept {
                 Some(kept) => {
-                    kept.credential
-                        .reread()
+                    kept.reread_credentials()
                         .map_err(|error| format!("upstream {}: {error}", config.name))?;
                     Arc::clone(kept)
                 }
                 None => Arc::new(
-                    Upstream::try_new(config.clone(), Arc::clone(resolver))
-                        .map_err(|error| format!("upstream {}: {error}", config.name))?,
+                    Upstream::try_new(
+                        config.clone(),
+                        Arc::clone(resolver),
+                        before.map(|before| &**before),
+                    )
+                    .map_err(|error| format!("upstream {}: {error}", config.name))?,
                 ),
             };
             list.push(upstream);

@@ -1,5 +1,7 @@
 //! The upstreams on the admin pages: `/upstreams`, and their part of `/metrics`.
 
+mod credentials;
+
 use std::fmt;
 use std::time::Instant;
 
@@ -37,6 +39,7 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
         "latency_ms": latency.map(|it| it.whole_millis()),
         "retries_left": upstream.retries.left(now),
+        "credentials": credentials::page(upstream, now),
         "addresses": describe_addresses(&upstream.addresses.status()),
     })
 }
@@ -71,6 +74,7 @@ fn describe_group(group: &Group) -> Value {
         Choice::Least => "least",
         Choice::Weighted => "weighted",
         Choice::Order => "order",
+        Choice::Session => "session",
     };
     json!({"name": group.name, "choice": choice, "members": members})
 }
@@ -86,6 +90,7 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
         each().map(move |(labels, upstream)| (labels, upstream.takes(alternative, now)))
     };
     collect_addresses(upstreams, to)?;
+    credentials::collect(upstreams, now, to)?;
     to.gauges(
         "upstream_in_flight",
         "Number of requests in progress at the upstream.",

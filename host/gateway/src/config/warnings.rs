@@ -36,10 +36,13 @@ impl Config {
             ));
         }
         let runs_commands = self.upstreams.iter().any(|upstream| {
-            matches!(
-                &upstream.credential,
-                Some(Credential::Own(own)) if matches!(own.source, CredentialSource::Command(_))
-            )
+            let own = match &upstream.credential {
+                Some(Credential::Own(own)) => Some(own),
+                Some(Credential::Client) | None => None,
+            };
+            let pool = upstream.credentials.iter().map(|pooled| &pooled.own);
+            let mut all = own.into_iter().chain(pool);
+            all.any(|own| matches!(own.source, CredentialSource::Command(_)))
         });
         if runs_commands && process == INIT {
             warnings.push(

@@ -24,6 +24,14 @@ use crate::tenants::keys::Caller;
 use crate::tenants::owners::Kind;
 use crate::text::quote;
 
+/// What a request's body names of the things that upstreams keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    Nothing,
+    /// Containers, files or skills.
+    Resources,
+}
+
 /// Largest number of different resources of a kind that a body may name.
 const MAX_RESOURCES: usize = 1_000;
 
@@ -54,7 +62,7 @@ pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Resul
     }
 }
 
-/// Checks that the caller may use everything that the request names.
+/// Checks that the caller may use everything that the request names, and returns what its body names.
 ///
 /// # Errors
 ///
@@ -62,7 +70,7 @@ pub(super) fn require_ownership_records(gateway: &Gateway, view: &View) -> Resul
 /// - 403: a model that the key may not use.
 /// - 404: a resource that the tenant does not own.
 /// - 503: the store can't be read.
-pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<(), Refused> {
+pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<Named, Refused> {
     let view = &decision.view;
     if let Some(kind) = Kind::of(view.endpoint)
         && let Some(id) = view.endpoint.id(&view.path)
@@ -77,7 +85,7 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
         has_model(view.head.as_ref(), &view.caller, planned)?;
     }
     let Some(head) = &view.head else {
-        return Ok(());
+        return Ok(Named::Nothing);
     };
 
     let batch = match &decision.batch {
@@ -110,11 +118,19 @@ pub(super) async fn authorize(gateway: &Gateway, decision: &Decision) -> Result<
         ));
     }
     let caller = &view.caller;
-    require_owned(gateway, caller, Kind::Container, &named.take_containers()).await?;
-    require_owned(gateway, caller, Kind::File, &named.take_files()).await?;
+    let (containers, files) = (named.take_containers(), named.take_files());
+    require_owned(gateway, caller, Kind::Container, &containers).await?;
+    require_owned(gateway, caller, Kind::File, &files).await?;
     let mut skills = named.take_skills();
+    let names_nothing = [&containers, &files, &skills]
+        .into_iter()
+        .all(Vec::is_empty);
     skills.retain(|skill| !decision.is_shared(skill));
-    require_owned(gateway, caller, Kind::Skill, &skills).await
+    require_owned(gateway, caller, Kind::Skill, &skills).await?;
+    Ok(match names_nothing {
+        true => Named::Nothing,
+        false => Named::Resources,
+    })
 }
 
 fn too_many(max: usize) -> Refused {

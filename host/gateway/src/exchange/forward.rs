@@ -10,6 +10,7 @@ pub(crate) mod failed_attempt;
 pub(crate) mod first_content;
 pub(crate) mod queue;
 pub(crate) mod retry_reason;
+pub(crate) mod wish;
 
 use std::time::Duration;
 

@@ -79,6 +79,7 @@ impl Place {
         UpstreamConfig {
             name: self.base.authority(),
             base: self.base.clone(),
+            credentials: Vec::new(),
             credential: None,
             connect_timeout: timeout,
             head_timeout: timeout,

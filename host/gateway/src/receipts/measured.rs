@@ -37,6 +37,8 @@ impl Line {
                 attempts: vec![Attempt {
                     upstream: "default".to_owned(),
                     model: text("claude-haiku-4-5"),
+                    credential: None,
+                    moved_from: None,
                     request_id: text("req_011CSHoEeqs5C35K2UUqR7Fy"),
                     result: Ok(200),
                 }],

@@ -54,6 +54,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Attempt {
     pub(crate) upstream: String,
     pub(crate) model: Option<String>,
+    /// The name of the credential, if the upstream has several.
+    pub(crate) credential: Option<Arc<str>>,
+    /// The name of the credential that the session had before, if it was another one.
+    pub(crate) moved_from: Option<Arc<str>>,
     /// The request id that the upstream assigned.
     pub(crate) request_id: Option<String>,
     /// The status of the response, or the failure.

@@ -73,11 +73,11 @@ pub(super) enum CredentialFile {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CredentialTable {
-    env: Option<String>,
-    file: Option<PathBuf>,
-    command: Option<Vec<String>>,
-    refresh_ms: Option<u64>,
-    header: Option<CredentialHeader>,
+    pub(super) env: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) refresh_ms: Option<u64>,
+    pub(super) header: Option<CredentialHeader>,
 }
 
 // === impl CredentialFile ===
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for CredentialFile {
 // === impl CredentialTable ===
 
 impl CredentialTable {
-    fn check(self, check: &mut Check<'_>) -> Option<OwnCredential> {
+    pub(super) fn check(self, check: &mut Check<'_>) -> Option<OwnCredential> {
         let has_command = self.command.is_some() || check.has_problem("command");
         if self.refresh_ms.is_some() && !has_command {
             check.problem(
@@ -193,10 +193,7 @@ impl Credential {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Own(own) => match &own.source {
-                CredentialSource::File(path) => Some(path),
-                CredentialSource::Env(_) | CredentialSource::Command(_) => None,
-            },
+            Self::Own(own) => own.file(),
             Self::Client => None,
         }
     }
@@ -205,6 +202,15 @@ impl Credential {
 // === impl OwnCredential ===
 
 impl OwnCredential {
+    /// Returns the file that the secret is read from, or `None` if it comes from elsewhere.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.source {
+            CredentialSource::File(path) => Some(path),
+            CredentialSource::Env(_) | CredentialSource::Command(_) => None,
+        }
+    }
+
     /// Reads the secret. Returns `None` if a command has to be run for it.
     ///
     /// # Errors

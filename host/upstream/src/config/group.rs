@@ -45,6 +45,9 @@ pub enum Choice {
     Weighted,
     /// The first one, in the order of the configuration.
     Order,
+    /// The same one for all requests of a session and agent, by their hash and the weights; drawn by weight for a request without
+    /// a session.
+    Session,
 }
 
 /// The permission to send a request that carries signed thinking to another provider, which could not read the signature.

@@ -1,5 +1,7 @@
 //! Failures of a request before any byte of an answer.
 
+use std::time::Duration;
+
 use pingora_core::{Error, ErrorType};
 
 use crate::Upstream;
@@ -39,6 +41,14 @@ pub enum RequestError {
         upstream: String,
         /// A description of the failure.
         reason: String,
+    },
+    /// No credential of the pool takes the request now. The last answer, if there was one, said so.
+    #[error("the upstream {upstream} has reached the rate limits of all credentials for it")]
+    Exhausted {
+        /// The name of the upstream.
+        upstream: String,
+        /// The time until a credential takes requests again, if that is known.
+        retry_after: Option<Duration>,
     },
     /// A request that HTTP/2 cannot carry. Nothing was sent.
     #[error("the request cannot be sent to the upstream {upstream}, which speaks HTTP/2: {reason}")]

@@ -19,6 +19,7 @@ use super::fields::{self, Field};
 use super::interim::{Interim, Stage};
 use super::stream::{self, Stream};
 use crate::Upstream;
+use crate::credential::Credential;
 use crate::limit::Limit;
 use crate::provider::Destination;
 use crate::request::{Framing, Request};
@@ -31,6 +32,8 @@ const ONE_WRITE_BYTES: usize = 64 * 1024;
 /// A request in the form of HTTP/1.1, written once a connection needs it.
 pub(super) struct Outgoing<'a> {
     request: &'a Request<'a>,
+    /// The credential of the pool, if there is one.
+    pooled: Option<&'a Credential>,
     departure: &'a Departure,
     written: Option<Written<'a>>,
 }
@@ -51,9 +54,14 @@ pub(super) enum Persistence {
 // === impl Outgoing ===
 
 impl<'a> Outgoing<'a> {
-    pub(super) fn new(request: &'a Request<'a>, departure: &'a Departure) -> Self {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        pooled: Option<&'a Credential>,
+        departure: &'a Departure,
+    ) -> Self {
         Self {
             request,
+            pooled,
             departure,
             written: None,
         }
@@ -61,7 +69,7 @@ impl<'a> Outgoing<'a> {
 
     /// Returns the bytes of one write, and the parts to write after them.
     fn written(&mut self, upstream: &Upstream) -> (&[u8], &'a [Bytes]) {
-        let request = self.request;
+        let (request, pooled) = (self.request, self.pooled);
         let written = self.written.get_or_insert_with(|| {
             let len = request.body_len();
             let (joined, rest) = if len <= ONE_WRITE_BYTES {
@@ -70,7 +78,7 @@ impl<'a> Outgoing<'a> {
                 (&[][..], request.body)
             };
             let room = joined.iter().map(Bytes::len).sum();
-            let mut first = head(upstream, request, Persistence::KeepAlive, room);
+            let mut first = head(upstream, request, pooled, Persistence::KeepAlive, room);
             for part in joined {
                 first.extend_from_slice(part);
             }
@@ -84,6 +92,7 @@ impl<'a> Outgoing<'a> {
 pub(super) fn head(
     upstream: &Upstream,
     request: &Request<'_>,
+    pooled: Option<&Credential>,
     persistence: Persistence,
     room: usize,
 ) -> BytesMut {
@@ -92,12 +101,13 @@ pub(super) fn head(
         path,
         credential,
     } = upstream.provider().destination(upstream, request.path);
+    let credential = pooled.unwrap_or(&credential);
     let mut wire = BytesMut::with_capacity(1024 + room);
     for part in [request.method.as_str(), " ", prefix, path, " HTTP/1.1\r\n"] {
         wire.put_slice(part.as_bytes());
     }
 
-    let Ok(()) = fields::each(request, &credential, |field| {
+    let Ok(()) = fields::each(request, credential, |field| {
         match field {
             Field::Host { spelling } => put(&mut wire, spelling, upstream.authority.as_bytes()),
             Field::Length { spelling, length } => put_length(&mut wire, spelling, length),

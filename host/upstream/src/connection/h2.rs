@@ -26,6 +26,7 @@ use super::fields::{self, Field};
 use super::interim;
 use crate::Upstream;
 use crate::config::Scheme;
+use crate::credential::Credential;
 use crate::limit::Limit;
 use crate::provider::Destination;
 use crate::request::Request;
@@ -56,13 +57,13 @@ impl Upstream {
     pub(super) async fn send_http2(
         &self,
         mut session: Box<Http2Session>,
-        request: &Request<'_>,
+        (request, pooled): (&Request<'_>, Option<&Credential>),
         departure: &Departure,
         limit: Limit,
         reused: bool,
     ) -> Result<Box<Incoming>, Failure> {
         let body = request.body;
-        let head = self.http2_head(request).map_err(Failure::Final)?;
+        let head = self.http2_head(request, pooled).map_err(Failure::Final)?;
         session
             .write_request_header(Box::new(head), body.is_empty())
             .map_err(|error| self.failure(&error, reused))?;
@@ -107,12 +108,17 @@ impl Upstream {
 
     /// Returns the head in the form of HTTP/2 (RFC 9113, section 8.3.1): `Host` becomes `:authority`, names are lower case,
     /// the order stays.
-    fn http2_head(&self, request: &Request<'_>) -> Result<RequestHeader, RequestError> {
+    fn http2_head(
+        &self,
+        request: &Request<'_>,
+        pooled: Option<&Credential>,
+    ) -> Result<RequestHeader, RequestError> {
         let Destination {
             prefix,
             path,
             credential,
         } = self.provider().destination(self, request.path);
+        let credential = pooled.unwrap_or(&credential);
         let scheme = match self.config.base.scheme {
             Scheme::Http => UriScheme::HTTP,
             Scheme::Https => UriScheme::HTTPS,
@@ -131,7 +137,7 @@ impl Upstream {
                 .map_err(unsendable)?;
         head.set_uri(uri);
 
-        fields::each(request, &credential, |field| {
+        fields::each(request, credential, |field| {
             match field {
                 // `:authority` says it.
                 Field::Host { .. } => return Ok(()),

@@ -21,6 +21,7 @@ use super::h1::{self, AnswerTo, Incoming, Persistence};
 use super::interim::{Interim, Stage};
 use super::response::{Body, Response};
 use crate::Upstream;
+use crate::credential::Credential;
 use crate::dns::Address;
 use crate::limit::Limit;
 use crate::request::{Framing, Request};
@@ -65,7 +66,11 @@ impl Upstream {
     /// # Errors
     ///
     /// [`RequestError`]: there is no connection, or it broke.
-    pub(crate) async fn begin(&self, request: &Request<'_>) -> Result<Upload, RequestError> {
+    pub(crate) async fn begin(
+        &self,
+        request: &Request<'_>,
+        pooled: Option<&Credential>,
+    ) -> Result<Upload, RequestError> {
         let deadline = Instant::now() + self.config.connect_timeout;
         let peers = self.peers(deadline).await?;
         let connecting = Box::pin(self.connect(&peers, Purpose::Single, deadline));
@@ -83,7 +88,7 @@ impl Upstream {
             is_ended: false,
         };
         // A body that broke off must never be continued by another request.
-        let head = h1::head(self, request, Persistence::Close, 0);
+        let head = h1::head(self, request, pooled, Persistence::Close, 0);
         upload.write_all(head).await?;
         Ok(upload)
     }

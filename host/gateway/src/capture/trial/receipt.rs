@@ -71,6 +71,8 @@ impl DecidedRequest<'_> {
             .map(|target| Attempt {
                 upstream: target.upstream.clone(),
                 model: target.model.clone(),
+                credential: None,
+                moved_from: None,
                 request_id: None,
                 result: Ok(200),
             })

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use witgate_http::{ResponseHead, Value};
 use witgate_upstream::{
     Admission, Attempt, Closed, Departure, HeadersOf, Request, RequestError, Response, Severity,
+    Wish,
 };
 
 use crate::answer::refused::Refused;
@@ -121,6 +122,9 @@ impl Fetch<'_> {
                 return Fetched::Closed(closed);
             }
         };
+        if let Some(wish) = &target.wish {
+            attempt.set_wish(Wish::clone(wish));
+        }
         let outgoing = request.to(target, self.session);
         let departure = Departure::default();
         let charge = self.settlement.permit.as_ref().map(Permit::charge);

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use witgate_messages::head::Head;
 use witgate_messages::signed;
 use witgate_runtime::{Envelope, Plan};
-use witgate_upstream::{ChosenBy, Limit, Upstream};
+use witgate_upstream::{ChosenBy, Limit, Upstream, Wish};
 
 use super::heads::Heads;
 use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
+use crate::exchange::forward::wish;
 use crate::exchange::headers;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) head: Option<Arc<Head>>,
     /// The timeout of the response head.
     pub(crate) limit: Limit,
+    /// What the request needs, if the upstream has several credentials.
+    pub(crate) wish: Option<Box<Wish>>,
 }
 
 /// Looks up the targets of a plan.
@@ -60,7 +63,8 @@ pub(crate) fn look_up(
         }
         let head = heads.get(place).and_then(Option::as_ref);
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
-        for upstream in found.choose(now, &mut rand::thread_rng()) {
+        let origin = || wish::affinity(view, envelope);
+        for upstream in found.choose(origin, now, &mut rand::thread_rng()) {
             let limit = Limit::of_upstream(upstream.config.head_timeout)
                 .shortened(own, ChosenBy::Plan)
                 .shortened(patience, ChosenBy::Caller);
@@ -74,6 +78,7 @@ pub(crate) fn look_up(
                 model: planned.model.clone(),
                 head: head.map(Arc::clone),
                 limit,
+                wish: None,
             };
             targets.push((target, stranger));
         }

@@ -9,7 +9,7 @@ use witgate_http::Value;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::splice;
-use witgate_upstream::{Admission, Departure, Framing, HeadersOf, Request, Response};
+use witgate_upstream::{Admission, Departure, Framing, HeadersOf, Request, Response, Wish};
 
 use super::answered::Answered;
 use super::failed_attempt::{FailedAttempt, Left};
@@ -71,6 +71,9 @@ pub(crate) async fn attempt(
             }));
         }
     };
+    if let Some(wish) = &target.wish {
+        attempt.set_wish(Wish::clone(wish));
+    }
     let path = decision.view.endpoint.upstream_path(&decision.view.path);
     let form = answer_form(decision, settlement);
     let request = request(decision, target, session, &path, &body, form);

@@ -74,12 +74,16 @@ impl FailedAttempt {
 
 /// Returns the refusal of a request that no upstream takes now.
 pub(crate) fn refuse_closed(closed: &Closed) -> Refused {
-    const SECOND: Duration = Duration::from_secs(1);
-    let retry_after = closed.retry_after.map_or(SECOND, |wait| wait.max(SECOND));
     Refused {
-        retry_after: Some(retry_after),
+        retry_after: Some(in_whole_seconds(closed.retry_after)),
         ..Refused::upstream(503, closed.to_string())
     }
+}
+
+/// Returns the wait that a client is told, which is at least a second.
+fn in_whole_seconds(wait: Option<Duration>) -> Duration {
+    const SECOND: Duration = Duration::from_secs(1);
+    wait.map_or(SECOND, |wait| wait.max(SECOND))
 }
 
 /// Returns the refusal of a request that got no answer, with the blame on whoever chose the limit.
@@ -97,6 +101,10 @@ pub(crate) fn refuse(error: &RequestError) -> Refused {
         RequestError::Connect { .. }
         | RequestError::Broken { .. }
         | RequestError::Malformed { .. } => Refused::upstream(502, message),
+        RequestError::Exhausted { retry_after, .. } => Refused {
+            retry_after: Some(in_whole_seconds(*retry_after)),
+            ..Refused::upstream(429, message)
+        },
         RequestError::Unsendable { .. } => Refused::client(400, message),
     }
 }

@@ -41,6 +41,7 @@ impl RetryReason {
         match error {
             RequestError::Connect { .. } | RequestError::Unsendable { .. } => Self::Connect,
             RequestError::Timeout { .. } => Self::Timeout,
+            RequestError::Exhausted { .. } => Self::RateLimit,
             RequestError::Broken { .. } | RequestError::Malformed { .. } => Self::ServerError,
         }
     }

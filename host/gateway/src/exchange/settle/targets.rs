@@ -19,6 +19,8 @@ impl Settlement {
             self.receipt.route.attempts.push(receipt::Attempt {
                 upstream: attempt.upstream().to_owned(),
                 model: model.map(str::to_owned),
+                credential: sent.credential,
+                moved_from: sent.moved_from,
                 request_id: sent.request_id,
                 result: sent.result,
             });

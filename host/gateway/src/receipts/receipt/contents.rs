@@ -150,6 +150,8 @@ impl Receipt {
                 fields.numbered(index, |fields| {
                     fields.own("upstream", &attempt.upstream);
                     fields.maybe_text("model", attempt.model.as_deref());
+                    fields.maybe_text("credential", attempt.credential.as_deref());
+                    fields.maybe_text("moved_from", attempt.moved_from.as_deref());
                     fields.maybe_text("request_id", attempt.request_id.as_deref());
                     match &attempt.result {
                         Ok(status) => fields.number("status", u64::from(*status)),
@@ -354,6 +356,8 @@ mod tests {
                     .map(|upstream| Attempt {
                         upstream: upstream.to_owned(),
                         model: text("b"),
+                        credential: Some("first".into()),
+                        moved_from: Some("second".into()),
                         request_id: text("r"),
                         result: Ok(200),
                     })

@@ -56,7 +56,7 @@ const KEPT: [&str; 31] = [
 ];
 
 /// Fields of an attempt that are kept.
-const KEPT_OF_ATTEMPTS: [&str; 3] = ["upstream", "request_id", "status"];
+const KEPT_OF_ATTEMPTS: [&str; 4] = ["upstream", "credential", "request_id", "status"];
 
 /// Longest name of a model in a list of models, in bytes of JSON.
 const MAX_MODEL_BYTES: usize = 128;

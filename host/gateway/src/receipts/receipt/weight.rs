@@ -80,6 +80,8 @@ fn of_attempt(attempt: &Attempt) -> usize {
     size_of::<Attempt>()
         + attempt.upstream.len()
         + optional(&attempt.model)
+        + attempt.credential.as_ref().map_or(0, |name| name.len())
+        + attempt.moved_from.as_ref().map_or(0, |name| name.len())
         + optional(&attempt.request_id)
         + attempt.result.as_ref().map_or_else(String::len, |_| 0)
 }

@@ -45,7 +45,7 @@ fn written(
         framing,
         body: &[],
     };
-    String::from_utf8(head(upstream, &request, persistence, 0).to_vec()).unwrap()
+    String::from_utf8(head(upstream, &request, None, persistence, 0).to_vec()).unwrap()
 }
 
 #[test]

@@ -164,6 +164,8 @@ impl Dice {
             attempts: self.some(3, |dice, _| Attempt {
                 upstream: dice.text(),
                 model: dice.maybe(Self::text),
+                credential: dice.maybe(Self::text).map(Into::into),
+                moved_from: dice.maybe(Self::text).map(Into::into),
                 request_id: dice.maybe(Self::text),
                 result: dice.maybe(Self::text).map_or(Ok(200), Err),
             }),
