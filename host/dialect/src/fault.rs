@@ -16,7 +16,7 @@ pub struct Fault {
     pub message: String,
     /// The reason why another attempt may succeed, or `None` if it can't.
     pub reason: Option<Reason>,
-    /// What the operator can do, if it is known.
+    /// A cure for the operator, if one is known.
     pub cure: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the dialects of the clouds that serve Anthropic's models have in common, as values and pure functions.
+//! The common parts of the dialects of clouds that serve Anthropic's models, as values and pure functions.
 //!
 //! Each of those clouds takes the API's requests in another form, and refuses betas and members that it doesn't know: what is refused goes
 //! as a pair, by a table of the dialect's own ([`pairs`]). Parts of members are removed without changing any other byte ([`json`]).

@@ -14,7 +14,7 @@ use crate::body::Body;
 
 pub use row::{Beta, Fate, Known, On, Row, idle, refused, renamed, taken};
 
-/// What a service takes.
+/// The betas and members that a service takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// The service, as errors name it.

@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-messages", &[]),
     ("witgate-dialect", &["witgate-messages"]),
     ("witgate-bedrock", &["witgate-dialect", "witgate-messages"]),
+    ("witgate-vertex", &["witgate-dialect", "witgate-messages"]),
     ("witgate-ledger", &[]),
     ("witgate-journal", &["witgate-ledger"]),
     ("witgate-audit", &[]),
