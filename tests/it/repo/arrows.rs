@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-dialect", &["witgate-messages"]),
     ("witgate-bedrock", &["witgate-dialect", "witgate-messages"]),
     ("witgate-vertex", &["witgate-dialect", "witgate-messages"]),
+    ("witgate-foundry", &["witgate-dialect", "witgate-messages"]),
     ("witgate-ledger", &[]),
     ("witgate-journal", &["witgate-ledger"]),
     ("witgate-audit", &[]),
