@@ -2,10 +2,12 @@
 //!
 //! The kinds of files are those of Google's own libraries: the key of a service account, a user's refresh token, and a description of
 //! a federated workload ([`Credentials::read`]). The way to a token is one or more questions; [`Credentials::begin`] gives the
-//! first step and each answer gives the next one, until there is a [`Bearer`](crate::Bearer). Nothing is read or sent here.
+//! first step and each answer gives the next one, until there is a [`Bearer`](crate::Bearer). The environment says where to look
+//! ([`environment`]). Nothing is read or sent here.
 
 mod account;
 mod answer;
+pub mod environment;
 mod federated;
 mod file;
 mod key;
