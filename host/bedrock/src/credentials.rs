@@ -10,7 +10,6 @@ pub mod container;
 pub mod environment;
 mod ini;
 pub mod instance;
-mod lease;
 pub mod profile;
 
 use std::fmt;
@@ -21,7 +20,7 @@ use aws_credential_types::Credentials;
 use crate::Secret;
 
 pub use answer::BadAnswer;
-pub use lease::{Lease, State};
+pub use witgate_dialect::{Lease, State};
 
 /// A way to be let in.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use witgate_messages::error::{self, ErrorReport, ErrorType};
 
-pub use names::Reason;
+pub use witgate_dialect::Reason;
 
 /// An error as the API would give it.
 #[derive(Debug, Clone, PartialEq, Eq)]

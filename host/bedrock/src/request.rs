@@ -3,12 +3,12 @@
 //! The model is named by the path, streaming by the operation, and betas by a member of the body. A body keeps its bytes
 //! except for edits of single members ([`Edit`]), and for the requests that count tokens, which carry it in Base64.
 
-mod betas;
 mod count;
 mod headers;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use witgate_dialect::betas;
 use witgate_messages::{Edit, EditError, Head, splice};
 
 use crate::model::{BadModelId, UnknownModel};
@@ -105,7 +105,7 @@ where
     if absent("anthropic_version") {
         edits.push(Edit::Set("anthropic_version".to_owned(), text(VERSION)));
     }
-    edits.extend(betas::edit(head, &fit.betas));
+    edits.extend(betas::in_body(head, &fit.betas));
     // As Anthropic's SDKs do it: Bedrock ignores the header.
     let profile = header("anthropic-user-profile-id").into_iter().next();
     if let Some(profile) = profile.filter(|_| absent("user_profile_id")) {

@@ -1,38 +1,6 @@
 //! The rows.
 
-use super::{Beta, Fate, Known, On, Row};
-
-const fn taken(name: &'static str) -> Beta {
-    Beta {
-        name,
-        fate: Fate::Taken,
-        elsewhere: Fate::Refused,
-    }
-}
-
-const fn renamed(name: &'static str, to: &'static str) -> Beta {
-    Beta {
-        name,
-        fate: Fate::Renamed(to),
-        elsewhere: Fate::Refused,
-    }
-}
-
-const fn idle(name: &'static str) -> Beta {
-    Beta {
-        name,
-        fate: Fate::Idle,
-        elsewhere: Fate::Idle,
-    }
-}
-
-const fn refused(name: &'static str) -> Beta {
-    Beta {
-        name,
-        fate: Fate::Refused,
-        elsewhere: Fate::Refused,
-    }
-}
+use witgate_dialect::pairs::{Beta, Fate, Known, On, Row, idle, refused, renamed, taken};
 
 /// Models before Claude 4.5.
 const BEFORE_4_5: &[&str] = &["claude-3", "opus-4-1", "opus-4-2025", "sonnet-4-2025"];

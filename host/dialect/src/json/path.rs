@@ -5,16 +5,16 @@
 /// `output_config.format` is a member of a member, `tools[].defer_loading` a member of each element, and `tools[web_search_]` names
 /// the elements whose `type` begins so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path<'a> {
+pub struct Path<'a> {
     /// The top-level member.
-    pub(crate) member: &'a str,
+    pub member: &'a str,
     /// The steps below it; none if the path names the member itself.
-    pub(crate) steps: Vec<Step<'a>>,
+    pub steps: Vec<Step<'a>>,
 }
 
 /// A step of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step<'a> {
+pub enum Step<'a> {
     /// The member of this name.
     Member(&'a str),
     /// Each element of an array.
@@ -27,7 +27,7 @@ pub(crate) enum Step<'a> {
 
 impl<'a> Path<'a> {
     /// Reads a path.
-    pub(crate) fn read(text: &'a str) -> Self {
+    pub fn read(text: &'a str) -> Self {
         let (mut member, mut steps) = (None, Vec::new());
         for part in text.split('.') {
             let (name, selection) = match part.split_once('[') {

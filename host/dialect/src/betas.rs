@@ -1,12 +1,13 @@
-//! Betas of the body and of the header.
+//! Betas of the body and of the header, where a dialect may name them in either.
 
 use witgate_messages::{Edit, Head};
 
+/// The member of a body.
 const MEMBER: &str = "anthropic_beta";
 
 /// Returns the betas of the body and then those of the header's lines, each once; `None` if the body's are no list of strings.
-pub(super) fn of<'h>(head: &Head, lines: impl IntoIterator<Item = &'h str>) -> Option<Vec<String>> {
-    let mut betas = in_body(head)?;
+pub fn of<'h>(head: &Head, lines: impl IntoIterator<Item = &'h str>) -> Option<Vec<String>> {
+    let mut betas = read(head)?;
     for beta in lines.into_iter().flat_map(|line| line.split(',')) {
         let beta = beta.trim();
         if !beta.is_empty() && !betas.iter().any(|other| other == beta) {
@@ -17,17 +18,17 @@ pub(super) fn of<'h>(head: &Head, lines: impl IntoIterator<Item = &'h str>) -> O
 }
 
 /// Returns the edit that gives the body these betas, if it has others.
-pub(super) fn edit(head: &Head, betas: &[String]) -> Option<Edit> {
+pub fn in_body(head: &Head, betas: &[String]) -> Option<Edit> {
     let there = head.member(MEMBER).is_some();
     if betas.is_empty() {
         return there.then(|| Edit::Remove(MEMBER.to_owned()));
     }
-    let same = there && in_body(head).is_some_and(|body| body == betas);
+    let same = there && read(head).is_some_and(|body| body == betas);
     let list = || serde_json::Value::from(betas).to_string();
     (!same).then(|| Edit::Set(MEMBER.to_owned(), list()))
 }
 
-fn in_body(head: &Head) -> Option<Vec<String>> {
+fn read(head: &Head) -> Option<Vec<String>> {
     match head.member(MEMBER) {
         None | Some("null") => Some(Vec::new()),
         Some(text) => serde_json::from_str(text).ok(),

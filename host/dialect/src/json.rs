@@ -8,11 +8,11 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-pub(crate) use path::{Path, Step};
+pub use path::{Path, Step};
 
 /// A JSON text after a removal.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pruned {
+pub enum Pruned {
     /// The text as it was, as there was no such part.
     Same,
     /// The text without it.
@@ -25,7 +25,7 @@ pub(crate) enum Pruned {
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 /// Removes what the steps name from a JSON text. Values of other types than the steps expect stay.
-pub(crate) fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
+pub fn prune(text: &str, steps: &[Step<'_>]) -> Pruned {
     // Most texts have no such part, and some are large.
     let possible = steps.iter().all(|step| match step {
         Step::Member(name) | Step::Typed(name) => may_have(text, name),

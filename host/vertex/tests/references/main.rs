@@ -1,0 +1,61 @@
+//! Comparisons with Anthropic's SDKs, Claude Code and google-auth, by what they made of the same inputs (`tests/fixtures`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the readers of the fixtures stand outside of test functions"
+)]
+
+mod captures;
+mod clients;
+mod questions;
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::Value;
+use witgate_messages::Head;
+use witgate_vertex::request::{Asked, Untranslatable, translate};
+use witgate_vertex::{Models, OnRefused, Place, Policy, Request};
+
+/// Returns the path of a file of this crate.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn json(path: &Path) -> Value {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+fn fixture(name: &str) -> Value {
+    json(&file("tests/fixtures").join(name))
+}
+
+fn head(body: &[u8]) -> Head {
+    Head::scan(Bytes::copy_from_slice(body)).unwrap()
+}
+
+/// Translates a body with the lines of `anthropic-beta`.
+fn translated(
+    asked: Asked,
+    location: &str,
+    body: &[u8],
+    betas: &[&str],
+    on_refused: OnRefused,
+) -> Result<Request, Untranslatable> {
+    let header = |name: &str| match name {
+        "anthropic-beta" => betas.to_vec(),
+        _ => Vec::new(),
+    };
+    translate(
+        asked,
+        &head(body),
+        header,
+        &Models::default(),
+        &Place::try_new("my-project", location).unwrap(),
+        &Policy::new(on_refused),
+    )
+}
