@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-runtime", &["witgate-config-file"]),
     ("witgate-messages", &[]),
     ("witgate-bedrock", &["witgate-messages"]),
+    ("witgate-capacity", &[]),
     ("witgate-ledger", &[]),
     ("witgate-journal", &["witgate-ledger"]),
     ("witgate-audit", &[]),
