@@ -93,7 +93,7 @@ pub enum Problem {
     /// Floors that cannot all be kept.
     #[error("the floors add up to {0}%, and there is no more than 100%")]
     Floors(u32),
-    /// More resources than can be told apart.
+    /// Too many resources.
     #[error("there are {0} resources, and a capacity is shared between at most {MAX_RESOURCES}")]
     TooMany(usize),
 }

@@ -18,7 +18,7 @@ pub(crate) struct Gauge {
     lines: Box<[Line]>,
 }
 
-/// One resource's part of a gauge.
+/// The part that a resource has of a gauge.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) recent: Recent,
@@ -33,11 +33,11 @@ pub(crate) struct Line {
 /// A reason for which an amount does not fit now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Short {
-    /// It is more than the resource may ever use.
+    /// The amount is more than the resource may ever use.
     TooLarge { asked: u64, most: u64 },
     /// The resource would exceed its ceiling.
     Ceiling { most: u64 },
-    /// Others used the capacity, or it is kept free for them: above all for this one.
+    /// The capacity is used, or kept free for others: above all for this one.
     Shortage { gave_way_to: Option<usize> },
 }
 

@@ -23,11 +23,11 @@ pub struct Lease {
 /// The stage of a leased request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was sent.
+    /// Admitted, and not sent.
     Admitted,
-    /// The upstream may have counted it.
+    /// Sent: the upstream may have counted it.
     Sent,
-    /// What it used is counted.
+    /// Settled: the use is counted.
     Settled,
 }
 

@@ -32,9 +32,9 @@ pub struct LimitState {
 pub struct ShareState {
     /// The name of the resource, or `*` for the others.
     pub resource: Arc<str>,
-    /// Its use by sixtieths of the window, the newest first.
+    /// Use by sixtieths of the window, the newest first.
     pub used: Vec<u64>,
-    /// Its largest use within a window by periods of the window's length, the present one first.
+    /// Largest use within a window by periods of the window's length, the present one first.
     pub peaks: Vec<u64>,
 }
 

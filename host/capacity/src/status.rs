@@ -29,7 +29,7 @@ pub struct LimitStatus {
 pub struct ShareStatus {
     /// The name of the resource, or `*` for the others.
     pub resource: Arc<str>,
-    /// Its use within the window: what requests used that ended, and estimates of those that did not.
+    /// Use within the window: what requests used that ended, and estimates of those that did not.
     pub used: u64,
     /// The amount that it is estimated to need within a window, which is kept free from those of lower priority.
     pub need: u64,

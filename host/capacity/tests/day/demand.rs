@@ -14,7 +14,7 @@ pub(crate) struct Demand {
 pub(crate) enum Spread {
     /// At random, and in a random number.
     Random,
-    /// One after the other.
+    /// In turn, at equal distances.
     Even,
 }
 
@@ -52,7 +52,7 @@ impl Demand {
         }
     }
 
-    /// Some, and after so many minutes none.
+    /// Requests for so many minutes, and none after them.
     pub(crate) fn until(minute: usize) -> Self {
         Self {
             per_minute: vec![30; minute],

@@ -31,7 +31,7 @@ pub(crate) struct World {
     /// By time, and then in the order in which they were planned.
     ahead: BinaryHeap<Reverse<(u64, usize)>>,
     planned: Vec<Option<Event>>,
-    /// What the upstream counts: times and tokens.
+    /// The times and tokens that the upstream counts.
     seen: Vec<(u64, u64)>,
     report: Report,
 }
@@ -61,7 +61,7 @@ struct Asking {
 #[derive(Default)]
 pub(crate) struct Count {
     pub(crate) asked: u64,
-    /// Those that were refused at first.
+    /// Requests that were refused at first.
     pub(crate) refused: u64,
     /// Tokens that were used, counted when they were admitted.
     pub(crate) used: u64,
