@@ -5,16 +5,17 @@ use crate::window::SLOTS;
 /// The use of a resource in the slots up to the newest. Its gauge knows the number of the newest slot.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    slots: [u64; SLOTS],
+    /// In a ring, and apart from the sum, which every decision looks at.
+    slots: Box<[u64]>,
     sum: u128,
 }
 
 // === impl Recent ===
 
 impl Recent {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            slots: [0; SLOTS],
+            slots: Box::new([0; SLOTS]),
             sum: 0,
         }
     }
@@ -31,7 +32,8 @@ impl Recent {
         }
         let steps = to.saturating_sub(newest);
         if steps >= SLOTS as u64 {
-            *self = Self::new();
+            self.slots.fill(0);
+            self.sum = 0;
             return;
         }
         for step in 1..=steps {

@@ -43,6 +43,7 @@ fn a_resource_without_terms_any_more_counts_for_the_others() {
         .map(|share| (&*share.resource, share.used))
         .collect();
     assert_eq!(used, [("*", 300), ("chat", 0)], "of all others");
+    assert_eq!(shares[0].need, 0, "its need was its own");
 }
 
 #[test]

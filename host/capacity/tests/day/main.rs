@@ -20,7 +20,7 @@ use witgate_capacity::{Config, Limit, Percent, Share, Terms, Unit, Window};
 use self::demand::Demand;
 use self::world::{Report, World};
 
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 2;
 
 /// Tokens that the upstream takes in a minute.
 const CAPACITY: u64 = 1_000_000;
@@ -125,6 +125,32 @@ fn first_come_first_served_refuses_the_important_tenant() {
             "refused: {report}"
         );
     }
+}
+
+#[test]
+fn the_hour_is_kept_for_the_important_tenant_as_the_minute_is() {
+    let with_hour = |sharing: Sharing| {
+        let mut config = sharing.config();
+        // What is taken in 36 full minutes.
+        config.limits.push(Limit {
+            unit: Unit::Tokens,
+            window: Window::Hour,
+            amount: 36 * CAPACITY,
+        });
+        let report = World::new(&config, Demand::of_a_day(0), 0).run(24 * 60);
+        println!("{sharing:?} with an hour: {report}");
+        report
+    };
+    let by_priority = with_hour(Sharing::ByPriority);
+    assert!(
+        by_priority.refused_of_ten_thousand() <= MOST_REFUSED,
+        "refused: {by_priority}"
+    );
+    let first_come = with_hour(Sharing::FirstCome);
+    assert!(
+        first_come.refused_of_ten_thousand() > MOST_REFUSED * 20,
+        "refused: {first_come}"
+    );
 }
 
 #[test]
