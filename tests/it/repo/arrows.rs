@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-bedrock", &["witgate-dialect", "witgate-messages"]),
     ("witgate-vertex", &["witgate-dialect", "witgate-messages"]),
     ("witgate-foundry", &["witgate-dialect", "witgate-messages"]),
+    ("witgate-capacity", &[]),
     ("witgate-ledger", &[]),
     ("witgate-journal", &["witgate-ledger"]),
     ("witgate-audit", &[]),
