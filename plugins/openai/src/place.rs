@@ -69,3 +69,9 @@ impl fmt::Display for Place<'_> {
         }
     }
 }
+
+impl From<Place<'_>> for String {
+    fn from(place: Place<'_>) -> Self {
+        place.to_string()
+    }
+}

@@ -15,8 +15,8 @@ pub(crate) struct Refused {
 
 impl Refused {
     /// Creates the refusal of a member that the Messages API has no counterpart for.
-    pub(crate) fn unsupported(param: impl ToString, why: &str) -> Self {
-        let param = param.to_string();
+    pub(crate) fn unsupported(param: impl Into<String>, why: &str) -> Self {
+        let param = param.into();
         Self {
             message: format!("`{param}` is not supported by this gateway: {why}"),
             param,
@@ -25,8 +25,8 @@ impl Refused {
     }
 
     /// Creates the refusal of a value that is wrong in itself.
-    pub(crate) fn invalid(param: impl ToString, expected: &str) -> Self {
-        let param = param.to_string();
+    pub(crate) fn invalid(param: impl Into<String>, expected: &str) -> Self {
+        let param = param.into();
         Self {
             message: format!("`{param}` must be {expected}"),
             param,
