@@ -20,7 +20,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "guest";
 
 /// Package, the file that cargo makes, and our name for it, of each shipped plugin.
-const SHIPPED: [(&str, &str, &str); 5] = [
+const SHIPPED: [(&str, &str, &str); 6] = [
     (
         "witgate-plugin-envelope",
         "witgate_plugin_envelope.wasm",
@@ -34,6 +34,11 @@ const SHIPPED: [(&str, &str, &str); 5] = [
     ),
     ("witgate-plugin-audit", "witgate_plugin_audit.wasm", "audit"),
     ("witgate-plugin-guard", "witgate_plugin_guard.wasm", "guard"),
+    (
+        "witgate-plugin-openai",
+        "witgate_plugin_openai.wasm",
+        "openai",
+    ),
 ];
 
 /// The same of the guests that only tests need, built with the feature `guests`.

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import caps
+import dialects
 import faults
 import guards
 import hosted
@@ -87,7 +88,7 @@ def problem(told, receipts, policies):
 def main():
     binary = Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target")) / "debug/witgate"
     policies = REPO / "policies"
-    for needed in [binary, policies / "optional/guard.wasm", *(policies / f"{name}.wasm" for name in PLUGINS)]:
+    for needed in [binary, policies / "optional/guard.wasm", policies / "optional/openai.wasm", *(policies / f"{name}.wasm" for name in PLUGINS)]:
         if not needed.exists():
             raise SystemExit(f"{needed} is missing: `make clients` builds it")
     hashes = {name: hashlib.sha256((policies / f"{name}.wasm").read_bytes()).hexdigest() for name in PLUGINS}
@@ -118,6 +119,7 @@ def main():
         results += questions.results(receipts, DRIVERS["python sdk"][0], REPO, Path(folder), environment)
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         results += guards.results(binary, policies, Path(folder), bare, environment)
+        results += dialects.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment, differences)
         results += caps.results(binary, policies, Path(folder), bare, environment)
         results += hosted.results(binary, policies, Path(folder), bare, environment, LITELLM, DRIVERS["python sdk"][0])
         failed = [name for name, why in results if why]

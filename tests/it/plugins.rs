@@ -6,3 +6,4 @@ mod hot_swap;
 mod policies;
 mod tables;
 pub(crate) mod tools;
+mod translate;

@@ -30,8 +30,8 @@ mod generated {
 
 use generated::exports::witgate::plugin::route;
 use generated::witgate::plugin::{
-    caller, clock, context, kv, log, metrics, planned, receipts, request, settings, tables, texts,
-    types, upstreams,
+    caller, clock, context, kv, log, metrics, notes, planned, receipts, request, settings, tables,
+    texts, types, upstreams,
 };
 
 /// The store's state: a host that tells the tenant, and answers nothing else.
@@ -235,6 +235,20 @@ impl texts::Host for Silent {
     }
     fn held_bytes(&mut self) -> Result<u32> {
         Ok(0)
+    }
+}
+
+impl notes::Host for Silent {
+    silent! {
+        get(String) -> Option<String>;
+    }
+
+    fn set(&mut self, _: String, _: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn append(&mut self, _: String, _: String) -> Result<()> {
+        Ok(())
     }
 }
 

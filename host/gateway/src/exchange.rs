@@ -50,6 +50,9 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut HttpSession) -> 
     match steps(gateway, session, &mut settlement).await {
         Ok(delivered) => {
             settlement.end(delivered.outcome);
+            if session.dialect().is_some() {
+                return Box::pin(translated(delivered, session, &mut settlement)).await;
+            }
             delivered.connection
         }
         Err(refused) if is_responding(session) => {
@@ -83,6 +86,36 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, session: &mut HttpSession) -> 
                 }
             }
         }
+    }
+}
+
+/// Ends an exchange whose response was translated. A response that broke off before the client got any of it becomes an error.
+async fn translated(
+    delivered: Delivered,
+    session: &mut HttpSession,
+    settlement: &mut Settlement,
+) -> ConnectionFate {
+    let Some(dialect) = session.dialect() else {
+        return delivered.connection;
+    };
+    let failure = dialect.failure().map(str::to_owned);
+    let is_waiting = dialect.is_waiting();
+    if let Some(failure) = failure {
+        settlement.note_untranslated(failure);
+    }
+    if !is_waiting {
+        return delivered.connection;
+    }
+    let broken = "the upstream broke off in the middle of its response: try again";
+    let refused = Refused::upstream(502, broken);
+    let answer = Answer::Error {
+        refused: &refused,
+        id: settlement.id(),
+        headers: settlement.headers(),
+    };
+    match answer::write(session, answer).await {
+        Ok(_) => ConnectionFate::KeepAlive,
+        Err(_) => ConnectionFate::Close,
     }
 }
 

@@ -15,7 +15,12 @@ pub(crate) struct CallFacts {
     pub(crate) plan: Option<Arc<Plan>>,
     pub(crate) receipts: Option<Arc<Vec<Receipt>>>,
     pub(crate) text: Option<TextFacts>,
+    pub(crate) notes: Option<Notes>,
 }
+
+/// The notes by which calls of the hook `translate` for one exchange tell each other something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes(pub(crate) Vec<(Box<str>, String)>);
 
 /// The facts of the text that a guard is called for.
 #[derive(Debug, Clone, Copy, Default)]

@@ -51,11 +51,14 @@ mod generated {
 pub(crate) use generated::v0_3::exports::witgate::plugin::audit::{
     Edits as ReceiptEdits, ReceiptEdit,
 };
-pub(crate) use generated::v0_3::exports::witgate::plugin::{guard, lifecycle};
+pub(crate) use generated::v0_3::exports::witgate::plugin::{guard, lifecycle, translate};
 pub(crate) use generated::v0_3::witgate::plugin::{context, kv, log, planned, request, upstreams};
 
 pub use facts::{Caller, Head, Receipt, UpstreamStats, Upstreams};
 pub use generated::v0_3::exports::witgate::plugin::lifecycle::Problem as SettingsProblem;
+pub use generated::v0_3::exports::witgate::plugin::translate::{
+    Asked as TranslatedRequest, Response as TranslatedAnswer,
+};
 pub(crate) use generated::v0_3::witgate::plugin::types::ContentKind as WitContentKind;
 pub use generated::v0_3::witgate::plugin::types::{
     Attribute, Charge, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate, Field,
@@ -98,8 +101,8 @@ macro_rules! files {
 pub const CONTRACT_TEXT: &[(&str, &str)] = files!("../wit/":
     "audit.wit" "budget.wit" "caller.wit" "clock.wit" "context.wit"
     "envelope.wit" "guard.wit" "kv.wit" "lifecycle.wit" "log.wit"
-    "metrics.wit" "planned.wit" "receipts.wit" "request.wit" "route.wit"
-    "settings.wit" "tables.wit" "texts.wit" "types.wit" "upstreams.wit" "worlds.wit");
+    "metrics.wit" "notes.wit" "planned.wit" "receipts.wit" "request.wit" "route.wit"
+    "settings.wit" "tables.wit" "texts.wit" "translate.wit" "types.wit" "upstreams.wit" "worlds.wit");
 
 const TEXT_0_2: Files = files!("../wit/frozen/0.2.0/":
     "audit.wit" "budget.wit" "clock.wit" "envelope.wit" "kv.wit"
@@ -123,7 +126,7 @@ pub(crate) struct Import {
 }
 
 /// The interfaces of all versions.
-pub(crate) const IMPORTS: [Import; 14] = [
+pub(crate) const IMPORTS: [Import; 15] = [
     Import::new("types", V0_2),
     Import::new("request", V0_3),
     Import::new("caller", V0_3),
@@ -138,6 +141,7 @@ pub(crate) const IMPORTS: [Import; 14] = [
     Import::new("kv", V0_2),
     Import::new("tables", V0_3),
     Import::new("texts", V0_3),
+    Import::new("notes", V0_3),
 ];
 
 // === impl Import ===

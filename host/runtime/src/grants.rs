@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::content::ContentSide;
+use crate::pattern::Pattern;
 
 /// The grants of a plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -23,6 +24,8 @@ pub struct Grants {
     pub metrics: bool,
     /// The import of `clock`.
     pub clock: bool,
+    /// The paths that the plugin may claim, in which `*` stands for any text.
+    pub claims: Vec<String>,
 }
 
 /// The part of the body that a plugin may read.
@@ -62,6 +65,7 @@ impl Grants {
             kv: true,
             metrics: true,
             clock: true,
+            claims: vec!["*".to_owned()],
         }
     }
 
@@ -80,6 +84,12 @@ impl Grants {
     /// Returns whether the texts of a side of an exchange are granted.
     pub(crate) fn has_content(&self, side: ContentSide) -> bool {
         self.content.contains(&side)
+    }
+
+    /// Returns whether the plugin may claim a path.
+    pub(crate) fn has_claim(&self, path: &str) -> bool {
+        let mut granted = self.claims.iter();
+        granted.any(|grant| Pattern::new(grant).matches(path))
     }
 
     /// Returns whether an interface of the contract is granted.

@@ -5,6 +5,7 @@
 
 mod breach;
 mod context;
+mod notes;
 mod request;
 mod services;
 mod tally;

@@ -9,6 +9,8 @@ use serde::Serialize;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Hook {
+    /// Translates requests of another API, and their answers.
+    Translate,
     /// Identifies the caller and the purpose of a request.
     Envelope,
     /// Inspects the texts of a request and of its response.
@@ -25,7 +27,8 @@ pub enum Hook {
 
 impl Hook {
     /// All hooks, in the order of their first calls for a request.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Translate,
         Self::Envelope,
         Self::Guard,
         Self::Route,
@@ -36,6 +39,7 @@ impl Hook {
     /// Returns the name of the interface, as in the contract and in `[hooks.NAME]` of a sidecar.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Translate => "translate",
             Self::Envelope => "envelope",
             Self::Guard => "guard",
             Self::Route => "route",
@@ -54,6 +58,7 @@ impl fmt::Display for Hook {
 /// A value for each hook.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerHook<T> {
+    translate: T,
     envelope: T,
     guard: T,
     route: T,
@@ -67,6 +72,7 @@ impl<T> PerHook<T> {
     /// Creates the value of each hook.
     pub fn from_fn(mut make: impl FnMut(Hook) -> T) -> Self {
         Self {
+            translate: make(Hook::Translate),
             envelope: make(Hook::Envelope),
             guard: make(Hook::Guard),
             route: make(Hook::Route),
@@ -78,6 +84,7 @@ impl<T> PerHook<T> {
     /// Returns the value of a hook.
     pub const fn of(&self, hook: Hook) -> &T {
         match hook {
+            Hook::Translate => &self.translate,
             Hook::Envelope => &self.envelope,
             Hook::Guard => &self.guard,
             Hook::Route => &self.route,

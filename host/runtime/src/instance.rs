@@ -13,7 +13,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use crate::call_facts::CallFacts;
 use crate::contract::exports::{
     AuditExport, AuditIndex, BudgetExport, BudgetIndex, EnvelopeExport, EnvelopeIndex, GuardExport,
-    GuardIndex, LifecycleIndex, RouteExport, RouteIndex,
+    GuardIndex, LifecycleIndex, RouteExport, RouteIndex, TranslateExport, TranslateIndex,
 };
 use crate::contract::lifecycle::Configured;
 use crate::contract::{PACKAGE, SettingsProblem};
@@ -40,6 +40,7 @@ const MAX_FRAMES: usize = 16;
 #[derive(Clone, Default)]
 pub(crate) struct Indices {
     pub(crate) lifecycle: Option<LifecycleIndex>,
+    pub(crate) translate: Option<TranslateIndex>,
     pub(crate) envelope: Option<EnvelopeIndex>,
     pub(crate) guard: Option<GuardIndex>,
     pub(crate) route: Option<RouteIndex>,
@@ -49,6 +50,7 @@ pub(crate) struct Indices {
 
 /// The typed exports of one instance.
 pub(crate) struct Exports {
+    translate: Option<TranslateExport>,
     envelope: Option<EnvelopeExport>,
     guard: Option<GuardExport>,
     route: Option<RouteExport>,
@@ -109,6 +111,7 @@ macro_rules! accessors {
 }
 
 accessors! {
+    translate: TranslateExport;
     envelope: EnvelopeExport;
     guard: GuardExport;
     route: RouteExport;
@@ -121,6 +124,7 @@ accessors! {
 impl Indices {
     pub(crate) fn has(&self, hook: Hook) -> bool {
         match hook {
+            Hook::Translate => self.translate.is_some(),
             Hook::Envelope => self.envelope.is_some(),
             Hook::Guard => self.guard.is_some(),
             Hook::Route => self.route.is_some(),
@@ -194,6 +198,7 @@ impl Instance {
         }
         let lifecycle = load!(lifecycle);
         let exports = Exports {
+            translate: load!(translate),
             envelope: load!(envelope),
             guard: load!(guard),
             route: load!(route),
@@ -318,6 +323,7 @@ fn classify(error: &wasmtime::Error, guest: &Guest) -> (FaultKind, Option<String
             Breach::Copy(_) | Breach::Body(_) => FaultKind::CopyLimit,
             Breach::Request { .. } => FaultKind::RequestTooLarge,
             Breach::NotAvailable(_) | Breach::NotInHook(_) => FaultKind::Contract,
+            Breach::Notes(_) => FaultKind::ReturnLimit,
             Breach::StaleTable { .. } => FaultKind::StaleTable,
             Breach::Interface(_)
             | Breach::Header(_)

@@ -3,9 +3,11 @@
 //! A hook that the conditions leave out is not called at all, which is the cheapest call. Where a condition can't be decided,
 //! the hook is called.
 
+mod dialect;
 mod finished;
 mod subscription;
 
+pub(crate) use dialect::{Claim, Dialect};
 pub use finished::ExchangeFacts;
 
 use crate::content::ContentKinds;
@@ -25,6 +27,7 @@ pub(crate) struct Interests {
     hooks: PerHook<Conditions>,
     content: ContentKinds,
     correlation_header: Option<Box<str>>,
+    dialect: Dialect,
 }
 
 /// The conditions of a hook, of which one has to hold. Without any, the hook is always called.
@@ -54,6 +57,7 @@ impl Interests {
     pub(crate) fn new(given: &Configured, grants: &Grants) -> Result<Self, Vec<SettingsProblem>> {
         let content = subscription::kinds(&given.content, grants);
         let correlation_header = given.correlation_header.as_deref().map(Into::into);
+        let dialect = dialect::read(given.dialect.as_ref(), grants);
         let given = &*given.interests;
         // Receipts have the model whatever the plugin may read of a request.
         let of_requests = || {
@@ -97,6 +101,10 @@ impl Interests {
             problems.extend(found);
             ContentKinds::default()
         });
+        let dialect = dialect.unwrap_or_else(|found| {
+            problems.extend(found);
+            Dialect::default()
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -111,6 +119,7 @@ impl Interests {
             hooks,
             content,
             correlation_header,
+            dialect,
         })
     }
 
@@ -122,6 +131,11 @@ impl Interests {
     /// Returns the response header for the correlation id, or `None` if the plugin states none that it may set.
     pub(crate) fn correlation_header(&self) -> Option<&str> {
         self.correlation_header.as_deref()
+    }
+
+    /// Returns the dialect that the plugin translates.
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.dialect
     }
 
     /// Returns the kinds of texts that the plugin inspects.

@@ -181,7 +181,8 @@ pub use contract::CONTRACT_TEXT;
 pub use contract::{
     Attribute, CONTRACT_VERSION, CONTRACT_VERSIONS, Caller, Charge, Disconnect, Edit, Endpoint,
     Envelope, Estimate, Field, Head, Insertion, Overrun, Plan, Receipt, Refusal, Remedy, Reserve,
-    RetryReason, SettingsProblem, Target, Unit, UpstreamStats, Upstreams, Value, Window,
+    RetryReason, SettingsProblem, Target, TranslatedAnswer, TranslatedRequest, Unit, UpstreamStats,
+    Upstreams, Value, Window,
 };
 pub use engine::{Runtime, RuntimeError};
 pub use fault::{Fault, FaultKind, TrapCode};
@@ -192,7 +193,7 @@ pub use kv::KvLimits;
 pub use limits::{CallLimits, Limits};
 pub use lineup::{
     AuditNote, Audited, CallTrace, FinishedExchange, GuardCalls, GuardTrace, Guards, HookSession,
-    Lineup, Passage, PassedText, PluginCharge, Rejection, Stopped,
+    Lineup, Passage, PassedText, PluginCharge, Rejection, Stopped, Translation,
 };
 pub use options::{Allocation, RuntimeOptions};
 pub use plugin::{Configured, Identity, Plugin};

@@ -6,11 +6,13 @@ mod guards;
 mod headers;
 mod receipt_edits;
 mod session;
+mod translation;
 pub(crate) mod validate;
 
 pub use audit::{AuditNote, Audited, FinishedExchange};
 pub use guards::{GuardCalls, GuardTrace, Guards, Passage, PassedText, Stopped};
 pub use session::{CallTrace, HookSession, PluginCharge, Rejection};
+pub use translation::Translation;
 
 use std::sync::Arc;
 

@@ -134,6 +134,11 @@ fn facts(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     define!(it."get-field" => receipt_field(receipt: u32, name: String));
     define!(it."fields" => receipt_fields(receipt: u32));
 
+    let mut it = linker.instance(&name("notes", V0_3))?;
+    define!(it."get" => note(name: String));
+    define!(it."set" => set_note(name: String, text: String) -> nothing);
+    define!(it."append" => append_note(name: String, text: String) -> nothing);
+
     let mut it = linker.instance(&name("texts", V0_3))?;
     define!(it."before" => before_piece());
     define!(it."held-bytes" => held_bytes());

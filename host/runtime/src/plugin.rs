@@ -24,7 +24,7 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::hook::{Hook, PerHook};
 use crate::instance::{Exports, Indices, Instance, StartFailure};
-use crate::interests::{ExchangeFacts, Interests};
+use crate::interests::{Claim, Dialect, ExchangeFacts, Interests};
 use crate::pool::{Pool, PooledInstance};
 use crate::request::Request;
 use crate::sidecar::{FailPolicy, InstancePolicy};
@@ -165,6 +165,18 @@ impl Plugin {
             true => self.parts.interests.content(),
             false => ContentKinds::default(),
         }
+    }
+
+    /// Returns the dialect that the translate hook translates.
+    pub(crate) fn dialect(&self) -> &Dialect {
+        self.parts.interests.dialect()
+    }
+
+    /// Returns the claim of this plugin that meets one of the other, or `None` if they have no path in common.
+    pub(crate) fn claims_with(&self, other: &Self) -> Option<&Claim> {
+        let both = self.has(Hook::Translate) && other.has(Hook::Translate);
+        let mut claims = self.dialect().claims.iter().filter(|_| both);
+        claims.find(|claim| other.dialect().claims.iter().any(|its| claim.meets(its)))
     }
 
     /// Returns what the plugin stated when it was configured at admission.

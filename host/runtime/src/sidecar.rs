@@ -97,6 +97,7 @@ struct GrantsTable {
     kv: bool,
     metrics: bool,
     clock: bool,
+    claims: Vec<String>,
 }
 
 /// Defines a table with the call limits, which `[limits]` has for all hooks and `[hooks.NAME]` for one. A macro repeats the
@@ -159,6 +160,7 @@ table_with_call_limits! {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct HooksTable {
+    translate: HookTable,
     envelope: HookTable,
     guard: HookTable,
     route: HookTable,
@@ -296,7 +298,9 @@ impl Default for Sidecar {
 
 fn default_fail(hook: Hook) -> FailPolicy {
     match hook {
-        Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => FailPolicy::Closed,
+        Hook::Translate | Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => {
+            FailPolicy::Closed
+        }
         Hook::Audit => FailPolicy::Open,
     }
 }
@@ -306,6 +310,7 @@ fn default_fail(hook: Hook) -> FailPolicy {
 impl HooksTable {
     fn of(&self, hook: Hook) -> &HookTable {
         match hook {
+            Hook::Translate => &self.translate,
             Hook::Envelope => &self.envelope,
             Hook::Guard => &self.guard,
             Hook::Route => &self.route,
@@ -333,6 +338,7 @@ impl Check<'_> {
             kv: table.kv,
             metrics: table.metrics,
             clock: table.clock,
+            claims: table.claims.clone(),
         }
     }
 
@@ -368,6 +374,12 @@ impl Check<'_> {
             self.reject(
                 "hooks.audit.fail",
                 "the audit hook can't fail closed, because its request has already ended; remove this key. If the hook faults on a receipt, only the fields that the host must keep are written",
+            );
+        }
+        if hooks.translate.fail == Some(FailPolicy::Open) {
+            self.reject(
+                "hooks.translate.fail",
+                "the translate hook can't fail open, because nothing else understands its requests; remove this key",
             );
         }
         PerHook::from_fn(|hook| hooks.of(hook).fail.unwrap_or(default_fail(hook)))

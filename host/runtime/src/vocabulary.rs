@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::contract::{Charge, Envelope, Plan, Window};
+use crate::contract::{Charge, Envelope, Plan, TranslatedRequest, Window};
 
 /// Checks of the values that plugins return, beyond the contract.
 ///
@@ -13,6 +13,16 @@ use crate::contract::{Charge, Envelope, Plan, Window};
 /// The host calls these methods after each hook call and in the smoke test at admission, on the thread that called the
 /// hook, so they must not block. An error is the text of the fault: name the wrong value and the right ones.
 pub trait Vocabulary: fmt::Debug + Send + Sync {
+    /// Checks the request that a plugin asks in place of a client's.
+    ///
+    /// # Errors
+    ///
+    /// The text of the fault.
+    fn translated(&self, request: &TranslatedRequest) -> Result<(), String> {
+        let _ = request;
+        Ok(())
+    }
+
     /// Checks an envelope.
     ///
     /// # Errors

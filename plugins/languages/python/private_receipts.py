@@ -20,7 +20,7 @@ class Lifecycle(exports.Lifecycle):
             raise Err([Problem("hash_key", "must be a string")])
         always.append(ReceiptEdit_Hash(Hashing(["user", "metadata.*"], key)))
         always.append(ReceiptEdit_Drop(["client.*"]))
-        return Configured(interests=[], content=[], correlation_header=None, windows=[])
+        return Configured(interests=[], content=[], correlation_header=None, windows=[], dialect=None)
 
 
 class Audit(exports.Audit):

@@ -38,7 +38,7 @@ class Lifecycle(exports.Lifecycle):
             secondary_index=False,
             members=None,
         )
-        return Configured(interests=[messages], content=[], correlation_header=None, windows=[])
+        return Configured(interests=[messages], content=[], correlation_header=None, windows=[], dialect=None)
 
 
 class Route(exports.Route):

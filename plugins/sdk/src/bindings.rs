@@ -58,6 +58,10 @@ exports!(
     "package witgate:sdk; world guard { export witgate:plugin/guard@0.3.0; }"
 );
 exports!(
+    translate,
+    "package witgate:sdk; world translate { export witgate:plugin/translate@0.3.0; }"
+);
+exports!(
     route,
     "package witgate:sdk; world route { export witgate:plugin/route@0.3.0; }"
 );

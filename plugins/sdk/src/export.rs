@@ -52,6 +52,9 @@ macro_rules! __export_hook {
     (Guard $component:ident) => {
         $crate::bindings::guard::export!($component with_types_in $crate::bindings::guard);
     };
+    (Translate $component:ident) => {
+        $crate::bindings::translate::export!($component with_types_in $crate::bindings::translate);
+    };
     (Route $component:ident) => {
         $crate::bindings::route::export!($component with_types_in $crate::bindings::route);
     };

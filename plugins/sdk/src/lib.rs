@@ -85,6 +85,7 @@ pub mod json;
 pub mod kv;
 pub mod log;
 pub mod metrics;
+pub mod notes;
 pub mod prelude;
 pub mod settings;
 #[cfg(not(target_arch = "wasm32"))]
@@ -92,7 +93,7 @@ pub mod testing;
 pub mod types;
 
 pub use glob::Glob;
-pub use plugin::{Audit, Budget, Envelope, Guard, Plugin, Route};
+pub use plugin::{Audit, Budget, Envelope, Guard, Plugin, Route, Translate};
 pub use receipts::Receipts;
 pub use request::{
     Caller, Context, Destination, Head, Planned, Request, Routing, UpstreamStats, Upstreams,

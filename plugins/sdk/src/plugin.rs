@@ -2,8 +2,8 @@
 
 use crate::settings::Typed;
 use crate::types::{
-    self, Charge, ContentKind, Estimate, Interest, Piece, Plan, ReceiptEdits, Refusal, Remedy,
-    Rest, Verdict, Window,
+    self, Asked, Charge, ContentKind, Dialect, Estimate, Interest, Piece, Plan, ReceiptEdits,
+    Refusal, Remedy, Response, Rest, Verdict, Window,
 };
 use crate::{Problems, Receipts, Request};
 
@@ -49,6 +49,33 @@ pub trait Plugin: Sized + 'static {
     fn windows(&self) -> Vec<Window> {
         Vec::new()
     }
+
+    /// Returns the paths that the hook [`Translate`] serves, and the names of headers in its dialect. The sidecar has to grant
+    /// the paths.
+    ///
+    /// The default has none, so that the hook is never called.
+    fn dialect(&self) -> Option<Dialect> {
+        None
+    }
+}
+
+/// The hook on dialects: requests of another API at the paths that the plugin claims, in front of all other hooks.
+///
+/// [`notes`](crate::notes) keep what one call has to tell a later one of the same exchange, which another instance may serve.
+pub trait Translate: Plugin {
+    /// Returns the request to ask in place of the client's. `body` is empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the refusal of the request, which reaches the client through [`answer`](Self::answer).
+    fn request(&self, request: &Request<'_>, body: &str) -> Result<Asked, Refusal>;
+
+    /// Returns a response that is no stream in the client's dialect: that of the request that was asked, or an error of an upstream or
+    /// of the host, which may come even before [`request`](Self::request).
+    fn answer(&self, response: Response) -> Response;
+
+    /// Returns what the client gets for an event of a stream, whose data is `data`, or an empty text.
+    fn event(&self, data: &str) -> String;
 }
 
 /// The first hook of a request, which identifies the caller and the purpose of the request.

@@ -6,6 +6,7 @@ mod facts;
 mod grants;
 mod guard;
 mod host;
+pub(crate) mod notes;
 mod request;
 mod scan;
 
@@ -13,6 +14,7 @@ pub(crate) use guard::{before, held_bytes};
 pub use guard::{inspect, set_held_bytes};
 pub(crate) use host::{count, gauge, kv, log, unix_ms};
 pub use host::{logged, metric, set_clock};
+pub use notes::forget_notes;
 pub use request::{Caller, Head, RequestBuilder};
 
 pub(crate) use facts::Facts;

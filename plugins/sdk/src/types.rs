@@ -8,6 +8,7 @@ mod interest;
 mod plan;
 mod receipt_edits;
 mod refusal;
+mod translate;
 
 pub use crate::bindings::audit::exports::witgate::plugin::audit::{
     Edits as ReceiptEdits, Hashing, ReceiptEdit,
@@ -15,7 +16,10 @@ pub use crate::bindings::audit::exports::witgate::plugin::audit::{
 pub use crate::bindings::guard::exports::witgate::plugin::guard::{
     Piece, Replacement, Stop, Verdict,
 };
-pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{Hook, Interest};
+pub use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle::{
+    Claim, Dialect, Hook, Interest,
+};
+pub use crate::bindings::translate::exports::witgate::plugin::translate::{Asked, Response};
 pub use crate::bindings::witgate::plugin::types::{
     Attribute, Charge, ContentKind, Disconnect, Edit, EndpointCode as Endpoint, Envelope, Estimate,
     Field, Insertion, Overrun, Plan, Refusal, Remedy, Reserve, RetryReason, Target, Unit, Value,

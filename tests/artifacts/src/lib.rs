@@ -33,6 +33,10 @@ pub const BUDGET: Artifact = artifact!("budget");
 pub const AUDIT: Artifact = artifact!("audit");
 /// The shipped plugin with the guard hook, which a lineup has only if its operator adds it.
 pub const GUARD: Artifact = artifact!("guard");
+/// The shipped plugin with the translate hook, for clients of OpenAI's API. A lineup has it only if its operator adds it.
+pub const OPENAI: Artifact = artifact!("openai");
+/// The shipped plugins that a lineup has only if its operator adds them.
+pub const OPTIONAL: [Artifact; 2] = [GUARD, OPENAI];
 /// The four shipped plugins of the usual lineup, in the order of the hooks.
 pub const SHIPPED: [Artifact; 4] = [ENVELOPE, ROUTE, BUDGET, AUDIT];
 

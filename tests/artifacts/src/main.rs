@@ -1,10 +1,10 @@
-//! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename, and the guard into
-//! its folder `optional`; or instead of them, with the feature `guests`, the example in Rust.
+//! `witgate-artifacts FOLDER [rust]`: puts the four shipped plugins into a folder, each by an atomic rename, and the optional
+//! ones into its folder `optional`; or instead of them, with the feature `guests`, the example in Rust.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use witgate_artifacts::{Artifact, GUARD, SHIPPED};
+use witgate_artifacts::{Artifact, OPTIONAL, SHIPPED};
 
 #[allow(
     clippy::print_stdout,
@@ -19,8 +19,12 @@ fn main() -> ExitCode {
             let optional = folder.join("optional");
             let shipped = SHIPPED.map(|artifact| (folder.clone(), artifact));
             // A folder of the repository has it, and so has a release; another one may not.
-            let guard = optional.is_dir().then_some((optional, GUARD));
-            shipped.into_iter().chain(guard).collect()
+            let optional = optional
+                .is_dir()
+                .then_some(optional)
+                .into_iter()
+                .flat_map(|folder| OPTIONAL.map(|artifact| (folder.clone(), artifact)));
+            shipped.into_iter().chain(optional).collect()
         }
         #[cfg(feature = "guests")]
         [folder, name] if name == witgate_artifacts::RUST.name() => {

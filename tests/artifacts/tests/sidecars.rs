@@ -58,4 +58,5 @@ fn the_shipped_sidecars_and_their_commented_examples_are_accepted() {
     accepted::<witgate_plugin_budget::BudgetPlugin>("budget.toml");
     accepted::<witgate_plugin_audit::AuditPlugin>("audit.toml");
     accepted::<witgate_plugin_guard::GuardPlugin>("optional/guard.toml");
+    accepted::<witgate_plugin_openai::OpenAiPlugin>("optional/openai.toml");
 }

@@ -19,7 +19,7 @@ class Lifecycle(exports.Lifecycle):
         print("getting ready")
         if "early" in settings.json():
             print(request.id())
-        return Configured(interests=[], content=[], correlation_header=None, windows=[])
+        return Configured(interests=[], content=[], correlation_header=None, windows=[], dialect=None)
 
 
 class Route(exports.Route):

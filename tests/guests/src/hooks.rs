@@ -46,6 +46,7 @@ impl lifecycle::Guest for Hostile {
                 content: crate::guard::content(),
                 correlation_header: None,
                 windows: Vec::new(),
+                dialect: crate::translate::dialect(),
             }),
         }
     }
@@ -347,7 +348,7 @@ fn harmless() -> Envelope {
     }
 }
 
-fn refusal(behaviour: Behaviour) -> Refusal {
+pub(crate) fn refusal(behaviour: Behaviour) -> Refusal {
     Refusal {
         status: if behaviour == Behaviour::Refuse200 {
             200

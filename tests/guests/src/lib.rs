@@ -29,5 +29,6 @@ mod bindings;
 mod guard;
 mod hooks;
 mod settings;
+mod translate;
 
 pub use behaviour::Behaviour;

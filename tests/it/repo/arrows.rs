@@ -54,6 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("witgate-plugin-budget", &["witgate-plugin"]),
     ("witgate-plugin-audit", &["witgate-plugin"]),
     ("witgate-plugin-guard", &["witgate-plugin"]),
+    ("witgate-plugin-openai", &["witgate-plugin"]),
     // An example shows what somebody has who takes the host and nothing else of ours; one of them takes the protocol and
     // the ledger, too.
     (

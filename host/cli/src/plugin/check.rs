@@ -236,6 +236,9 @@ fn grants(grants: &Grants) -> String {
     if !content.is_empty() {
         let _ = write!(text, ", content {}", content.join(" "));
     }
+    if !grants.claims.is_empty() {
+        let _ = write!(text, ", claims {}", grants.claims.join(" "));
+    }
     match headers.is_empty() {
         true => text.push_str(", no headers"),
         false => {

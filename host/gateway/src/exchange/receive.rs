@@ -3,6 +3,7 @@
 mod authenticate;
 pub(crate) mod body;
 pub(crate) mod decode;
+mod translate;
 
 use std::sync::{Arc, OnceLock};
 
@@ -82,8 +83,9 @@ pub(crate) async fn receive(
         return Ok(Arrived::Probe);
     }
 
+    let is_translated = translate::is_claimed(endpoint, session, settlement);
     let provenance = &mut settlement.request().provenance;
-    provenance.trace(&request.headers, &snapshot.config.listen.proxies)?;
+    provenance.trace(&session.request().headers, &snapshot.config.listen.proxies)?;
     let caller = authenticate(session, &snapshot)?;
     reject_leaked_key(session, &path, &snapshot)?;
     settlement.request().caller = Some(Arc::clone(&caller));
@@ -93,7 +95,7 @@ pub(crate) async fn receive(
         .acquire(&caller.share, &snapshot.config.limits)?;
     let lineup = Arc::clone(settlement.lineup());
     let (permit, facts) = settlement.keep_permit(permit);
-    if endpoint == Endpoint::Other {
+    if endpoint == Endpoint::Other && !is_translated {
         if let Some(page) = OwnPage::of(&method, &path) {
             facts.endpoint = own::CODE;
             if !session.is_body_empty() {
@@ -111,6 +113,11 @@ pub(crate) async fn receive(
                 "the required plugin `{missing}` is not loaded, and the gateway serves nothing without it: its operator has to install it"
             ),
         ));
+    }
+
+    if is_translated {
+        let arrived = translate::receive(session, settlement, caller, snapshot);
+        return Box::pin(arrived).await.map(Arrived::Request);
     }
 
     let limits = &snapshot.config.limits;

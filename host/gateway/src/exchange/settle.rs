@@ -306,6 +306,13 @@ impl Settlement {
         self.metering.as_ref()?.error()
     }
 
+    /// Notes that a plugin could not translate the response.
+    pub(super) fn note_untranslated(&mut self, failure: String) {
+        if let Some(dialect) = &mut self.receipt.request.dialect {
+            dialect.failure = Some(failure);
+        }
+    }
+
     /// Notes the outcome. The last call wins.
     pub(super) fn end(&mut self, outcome: Outcome) {
         self.receipt.response.outcome = Some(outcome);

@@ -54,7 +54,7 @@ pub(crate) async fn serve<A: ConnectionHandler>(
     };
     match negotiated {
         Negotiated::Http1(connection) => {
-            let mut session = HttpSession::Http1(connection);
+            let mut session = HttpSession::from(connection);
             while app.serve(&mut session, &stop).await == ConnectionState::Open {}
         }
         Negotiated::Http2(stream, abuse) => {

@@ -124,7 +124,7 @@ pub(crate) async fn serve<A: ConnectionHandler>(
                         let (app, stop, token) = (Arc::clone(&app), stop.clone(), token.clone());
                         streams.spawn(async move {
                             let _token = token;
-                            let mut session = HttpSession::Http2(Box::new(Http2::new(session)));
+                            let mut session = HttpSession::from(Box::new(Http2::new(session)));
                             app.serve(&mut session, &stop).await;
                         });
                     }

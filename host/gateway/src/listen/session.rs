@@ -3,6 +3,7 @@
 //! HTTP/1.1 is read and written here, because a head that goes through a general-purpose layer is built, copied and hashed several
 //! times; HTTP/2 is the HTTP layer's. Both look the same to an exchange.
 
+mod dialect;
 mod http1;
 mod http2;
 
@@ -14,13 +15,22 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use pingora_core::protocols::tls::SslDigest;
 use witgate_http::{RequestHead, ResponseHead, Value};
+use witgate_runtime::Translation;
 
+use self::dialect::Dialect;
 pub(crate) use self::http1::{ByteStream, Ends, HeadError, Http1};
 pub(crate) use self::http2::Http2;
 use crate::config::Limits;
 
 /// A request of a client, with the connection that it came over.
-pub(crate) enum HttpSession {
+pub(crate) struct HttpSession {
+    wire: Wire,
+    /// The translation of the request and its response, if a plugin claims the path.
+    dialect: Option<Box<Dialect>>,
+}
+
+/// The connection, or the stream of one.
+enum Wire {
     Http1(Box<Http1>),
     Http2(Box<Http2>),
 }
@@ -49,41 +59,73 @@ pub(crate) enum ConnectionState {
 
 // === impl HttpSession ===
 
+impl From<Box<Http1>> for HttpSession {
+    fn from(http1: Box<Http1>) -> Self {
+        Self::over(Wire::Http1(http1))
+    }
+}
+
+impl From<Box<Http2>> for HttpSession {
+    fn from(http2: Box<Http2>) -> Self {
+        Self::over(Wire::Http2(http2))
+    }
+}
+
 impl HttpSession {
+    const fn over(wire: Wire) -> Self {
+        Self {
+            wire,
+            dialect: None,
+        }
+    }
+
+    /// Lets the response go through a translation from now on.
+    pub(crate) fn translate(&mut self, translation: Translation) {
+        self.dialect = Some(Box::new(Dialect::new(translation)));
+    }
+
+    /// Returns the translation of the request, if a plugin claims it.
+    pub(crate) fn dialect(&mut self) -> Option<&mut Dialect> {
+        self.dialect.as_deref_mut()
+    }
+
     /// Waits for a request and reads its head, of at most so many bytes over HTTP/1.1. Cancel safe.
     ///
     /// # Errors
     ///
     /// There is no request that can be served.
     pub(crate) async fn read_head(&mut self, max_bytes: usize) -> Result<(), HeadError> {
-        match self {
-            Self::Http1(http1) => http1.read_head(max_bytes).await,
-            Self::Http2(http2) => http2.read_head().await,
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.read_head(max_bytes).await,
+            Wire::Http2(http2) => http2.read_head().await,
         }
     }
 
     /// Sets the limits of the request that is read next: the longest time without a byte of its body, and the longest time in which
     /// the client takes nothing.
     pub(crate) fn set_limits(&mut self, limits: &Limits) {
-        match self {
-            Self::Http1(http1) => http1.set_limits(limits.body_timeout, limits.write_timeout),
-            Self::Http2(http2) => http2.set_limits(limits.body_timeout, limits.write_timeout),
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.set_limits(limits.body_timeout, limits.write_timeout),
+            Wire::Http2(http2) => http2.set_limits(limits.body_timeout, limits.write_timeout),
         }
     }
 
     /// Sets the longest time in which the client takes nothing.
     pub(crate) fn set_write_timeout(&mut self, limit: Duration) {
-        match self {
-            Self::Http1(http1) => http1.set_write_timeout(limit),
-            Self::Http2(http2) => http2.set_write_timeout(limit),
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.set_write_timeout(limit),
+            Wire::Http2(http2) => http2.set_write_timeout(limit),
         }
     }
 
-    /// Returns the head of the request.
+    /// Returns the head of the request: of the one that is asked in place of the client's, once that is known.
     pub(crate) fn request(&self) -> &RequestHead {
-        match self {
-            Self::Http1(http1) => http1.request(),
-            Self::Http2(http2) => http2.request(),
+        if let Some(asked) = self.dialect.as_ref().and_then(|dialect| dialect.asked()) {
+            return asked;
+        }
+        match &self.wire {
+            Wire::Http1(http1) => http1.request(),
+            Wire::Http2(http2) => http2.request(),
         }
     }
 
@@ -94,30 +136,30 @@ impl HttpSession {
 
     /// Returns whether the request came over HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
-        matches!(self, Self::Http2(_))
+        matches!(self.wire, Wire::Http2(_))
     }
 
     /// Returns the address of the client, or of the proxy in front that reported none.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Http1(http1) => http1.peer(),
-            Self::Http2(http2) => http2.peer(),
+        match &self.wire {
+            Wire::Http1(http1) => http1.peer(),
+            Wire::Http2(http2) => http2.peer(),
         }
     }
 
     /// Returns what is known of the connection's TLS, or `None` without TLS.
     pub(crate) fn tls(&self) -> Option<Arc<SslDigest>> {
-        match self {
-            Self::Http1(http1) => http1.tls(),
-            Self::Http2(http2) => http2.tls(),
+        match &self.wire {
+            Wire::Http1(http1) => http1.tls(),
+            Wire::Http2(http2) => http2.tls(),
         }
     }
 
     /// Returns whether the request has no body.
     pub(crate) fn is_body_empty(&mut self) -> bool {
-        match self {
-            Self::Http1(http1) => http1.is_body_empty(),
-            Self::Http2(http2) => http2.is_body_empty(),
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.is_body_empty(),
+            Wire::Http2(http2) => http2.is_body_empty(),
         }
     }
 
@@ -127,9 +169,9 @@ impl HttpSession {
     ///
     /// The client disconnected, stalled, or framed its body wrongly.
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, ClientError> {
-        match self {
-            Self::Http1(http1) => http1.read_body().await,
-            Self::Http2(http2) => http2.read_body().await,
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.read_body().await,
+            Wire::Http2(http2) => http2.read_body().await,
         }
     }
 
@@ -143,7 +185,7 @@ impl HttpSession {
         &mut self,
         body: &mut Vec<u8>,
     ) -> Result<usize, ClientError> {
-        if let Self::Http1(http1) = self {
+        if let Wire::Http1(http1) = &mut self.wire {
             return http1.read_body_into(body).await;
         }
         let part = self.read_body().await?.unwrap_or_default();
@@ -153,17 +195,17 @@ impl HttpSession {
 
     /// Completes when the client closes its connection or resets its stream, its body read or not. Cancel safe.
     pub(crate) async fn left(&mut self) {
-        match self {
-            Self::Http1(http1) => http1.left().await,
-            Self::Http2(http2) => http2.left().await,
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.left().await,
+            Wire::Http2(http2) => http2.left().await,
         }
     }
 
-    /// Returns the status of the response whose head has been sent.
+    /// Returns the status of the response whose head has been sent. That of a response that waits to be translated has not.
     pub(crate) fn status_sent(&self) -> Option<StatusCode> {
-        match self {
-            Self::Http1(http1) => http1.status_sent(),
-            Self::Http2(http2) => http2.status_sent(),
+        match &self.wire {
+            Wire::Http1(http1) => http1.status_sent(),
+            Wire::Http2(http2) => http2.status_sent(),
         }
     }
 
@@ -173,9 +215,9 @@ impl HttpSession {
     ///
     /// The client disconnected.
     pub(crate) async fn write_continue(&mut self) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.write_continue().await,
-            Self::Http2(http2) => http2.write_continue().await,
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.write_continue().await,
+            Wire::Http2(http2) => http2.write_continue().await,
         }
     }
 
@@ -185,9 +227,12 @@ impl HttpSession {
     ///
     /// The client disconnected, or takes nothing.
     pub(crate) async fn write_head(&mut self, head: &ResponseHead) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.write_head(head).await,
-            Self::Http2(http2) => http2.write_head(head).await,
+        if let Some(dialect) = &mut self.dialect {
+            return Box::pin(dialect.write_head(&mut self.wire, head)).await;
+        }
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.write_head(head).await,
+            Wire::Http2(http2) => http2.write_head(head).await,
         }
     }
 
@@ -217,9 +262,12 @@ impl HttpSession {
     ///
     /// The client disconnected, or takes nothing; or the body ends before its length.
     pub(crate) async fn write_body(&mut self, bytes: Bytes, end: bool) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.write_body(&bytes, end).await,
-            Self::Http2(http2) => http2.write_body(bytes, end).await,
+        if let Some(dialect) = &mut self.dialect {
+            return Box::pin(dialect.write_body(&mut self.wire, bytes, end)).await;
+        }
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.write_body(&bytes, end).await,
+            Wire::Http2(http2) => http2.write_body(bytes, end).await,
         }
     }
 
@@ -234,9 +282,12 @@ impl HttpSession {
         bytes: Bytes,
         linger: Duration,
     ) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.write_body(&bytes, true).await,
-            Self::Http2(http2) => http2.write_last_body(bytes, linger).await,
+        if let Some(dialect) = &mut self.dialect {
+            return Box::pin(dialect.write_body(&mut self.wire, bytes, true)).await;
+        }
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.write_body(&bytes, true).await,
+            Wire::Http2(http2) => http2.write_last_body(bytes, linger).await,
         }
     }
 
@@ -246,15 +297,19 @@ impl HttpSession {
     ///
     /// The client disconnected, or takes nothing.
     pub(crate) async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.write_body(&[], true).await,
-            Self::Http2(http2) => http2.write_trailers(trailers).await,
+        if let Some(dialect) = &mut self.dialect {
+            // They are about a body that the client does not get.
+            return Box::pin(dialect.write_body(&mut self.wire, Bytes::new(), true)).await;
+        }
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.write_body(&[], true).await,
+            Wire::Http2(http2) => http2.write_trailers(trailers).await,
         }
     }
 
     /// Closes the connection after the response. An HTTP/2 connection stays open.
     pub(crate) fn close_afterwards(&mut self) {
-        if let Self::Http1(http1) = self {
+        if let Wire::Http1(http1) = &mut self.wire {
             http1.close_afterwards();
         }
     }
@@ -262,24 +317,43 @@ impl HttpSession {
     /// Keeps a connection on which a response begins before its request has ended: the rest of the body is read and discarded, for up
     /// to so long.
     pub(crate) fn drain_afterwards(&mut self, limit: Duration) {
-        if let Self::Http1(http1) = self {
+        if let Wire::Http1(http1) = &mut self.wire {
             http1.drain_afterwards(limit);
         }
     }
 
     /// Ends the response. Returns whether the connection takes another request.
     pub(crate) async fn finish(&mut self) -> ConnectionState {
-        match self {
-            Self::Http1(http1) => http1.finish().await,
-            Self::Http2(http2) => http2.finish().await,
+        self.dialect = None;
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.finish().await,
+            Wire::Http2(http2) => http2.finish().await,
         }
     }
 
     /// Closes the connection, or resets the stream.
     pub(crate) async fn shutdown(&mut self) {
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.shutdown().await,
+            Wire::Http2(http2) => http2.shutdown().await,
+        }
+    }
+}
+
+// === impl Wire ===
+
+impl Wire {
+    async fn write_head(&mut self, head: &ResponseHead) -> Result<(), ClientError> {
         match self {
-            Self::Http1(http1) => http1.shutdown().await,
-            Self::Http2(http2) => http2.shutdown().await,
+            Self::Http1(http1) => http1.write_head(head).await,
+            Self::Http2(http2) => http2.write_head(head).await,
+        }
+    }
+
+    async fn write_body(&mut self, bytes: Bytes, end: bool) -> Result<(), ClientError> {
+        match self {
+            Self::Http1(http1) => http1.write_body(&bytes, end).await,
+            Self::Http2(http2) => http2.write_body(bytes, end).await,
         }
     }
 }

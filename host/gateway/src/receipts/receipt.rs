@@ -113,6 +113,18 @@ pub(crate) struct RequestFacts {
     pub(crate) admission: Admission,
     pub(crate) model: Option<String>,
     pub(crate) bytes: u64,
+    /// The translation of the request, if a plugin made one.
+    pub(crate) dialect: Option<Box<DialectNote>>,
+}
+
+/// The translation of a request of another API.
+#[derive(Debug)]
+pub(crate) struct DialectNote {
+    pub(crate) plugin: Arc<str>,
+    /// The path that the client asked for, without its query.
+    pub(crate) path: String,
+    /// The failure of the response's translation.
+    pub(crate) failure: Option<String>,
 }
 
 /// The plugins' decisions, and the upstreams that were tried.

@@ -9,7 +9,7 @@ use super::AdmissionCause;
 use super::shape::Shape;
 use super::type_mismatch::first_difference;
 use crate::contract::exports::{
-    AuditIndex, BudgetIndex, EnvelopeIndex, GuardIndex, LifecycleIndex, RouteIndex,
+    AuditIndex, BudgetIndex, EnvelopeIndex, GuardIndex, LifecycleIndex, RouteIndex, TranslateIndex,
 };
 use crate::contract::{CONTRACT_VERSIONS, IMPORTS, PACKAGE, V0_2, served};
 use crate::grants::Grants;
@@ -106,7 +106,8 @@ fn check_export(export: &str, bytes: &[u8]) -> Result<(), AdmissionCause> {
     }
     let version = name.check_version("exports", bytes)?;
     // Nothing would call it, and a guard that is never called must not look like one that is.
-    if version == V0_2 && name.interface == Hook::Guard.name() {
+    let newer = [Hook::Guard, Hook::Translate].map(Hook::name);
+    if version == V0_2 && newer.contains(&name.interface) {
         return Err(AdmissionCause::UnknownExport(export.to_owned()));
     }
     Ok(())
@@ -155,6 +156,7 @@ impl Indices {
     pub(super) fn probe(pre: &InstancePre<Guest>) -> Self {
         Self {
             lifecycle: LifecycleIndex::find(pre),
+            translate: TranslateIndex::find(pre),
             envelope: EnvelopeIndex::find(pre),
             guard: GuardIndex::find(pre),
             route: RouteIndex::find(pre),

@@ -148,7 +148,7 @@ pub enum AdmissionCause {
     UnknownExport(String),
     /// The plugin has no hook.
     #[error(
-        "it exports none of the hooks envelope, guard, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
+        "it exports none of the hooks translate, envelope, guard, route, budget and audit; export at least one, at version {CONTRACT_VERSION}"
     )]
     NoHook,
     /// The plugin has the right version of the contract with different types: its copy of the contract was edited.
@@ -176,6 +176,16 @@ pub enum AdmissionCause {
     /// The plugin rejected its settings. The operator has to fix them.
     #[error("the plugin rejected its settings:\n{0}")]
     Settings(Problems),
+    /// Another plugin serves a path that the plugin claims. The operator has to decide.
+    #[error(
+        "it claims `{claim}`, which the plugin `{other}` has claimed; remove one of the two, or give one of them other paths in its settings"
+    )]
+    Claimed {
+        /// The method and path.
+        claim: String,
+        /// The name of the other plugin.
+        other: Box<str>,
+    },
     /// The plugin faulted while it started.
     #[error(
         "it can't start: {0}; if it exceeded a limit, raise that limit in the sidecar, otherwise fix the plugin"
@@ -206,6 +216,11 @@ impl AdmissionCause {
             Self::Several(causes) => causes.iter().any(Self::is_about_tables),
             _ => false,
         }
+    }
+
+    /// Returns whether the plugin is refused because of another one, which may go.
+    pub(super) fn is_about_another(&self) -> bool {
+        matches!(self, Self::Claimed { .. })
     }
 }
 

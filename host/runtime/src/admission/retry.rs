@@ -52,7 +52,7 @@ impl Retry {
 
     /// Decides about the next try after a refusal.
     pub(crate) fn after(mut self, error: &AdmissionError) -> Self {
-        let waits = self.remote && error.cause.is_about_tables();
+        let waits = self.remote && error.cause.is_about_tables() || error.cause.is_about_another();
         self.next = waits.then(|| {
             let pause = self.next.map_or(PAUSE, |(_, pause)| pause);
             (Instant::now() + pause, (pause * 2).min(MAX_PAUSE))

@@ -9,11 +9,13 @@ use std::time::Duration;
 use wasmtime::Store;
 
 use super::AdmissionCause;
-use crate::call_facts::{CallFacts, TextFacts};
+use crate::call_facts::{CallFacts, Notes, TextFacts};
 use crate::content::ContentKind;
 use crate::contract::exports::AuditAnswer;
 use crate::contract::guard::{Piece, Verdict};
-use crate::contract::{Caller, Envelope, Estimate, Field, Head, Plan, Receipt, Value};
+use crate::contract::{
+    Caller, Envelope, Estimate, Field, Head, Plan, Receipt, TranslatedAnswer, Value,
+};
 use crate::fault::{Failure, FaultKind};
 use crate::guest::{Breach, Guest};
 use crate::hook::Hook;
@@ -21,6 +23,7 @@ use crate::instance::{Exports, Instance};
 use crate::lineup::validate;
 use crate::plugin::Plugin;
 use crate::request::{Body, PlainRequest, Request};
+use crate::vocabulary::Vocabulary;
 
 /// The name of everything in the smoke test that has a name.
 const NAME: &str = "smoke-test";
@@ -60,6 +63,10 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
     let vocabulary = &*plugin.spec().vocabulary;
     for hook in plugin.hooks() {
         let mut facts = match hook {
+            Hook::Translate => CallFacts {
+                notes: Some(Notes::default()),
+                ..CallFacts::of_request(Arc::clone(&request))
+            },
             Hook::Envelope => CallFacts::of_request(Arc::clone(&request)),
             Hook::Guard => CallFacts {
                 text: Some(TextFacts::default()),
@@ -78,6 +85,7 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
             hook,
             &mut facts,
             |exports, store| match hook {
+                Hook::Translate => translate(exports, store, vocabulary),
                 Hook::Envelope => {
                     let given = exports.envelope()?.read(store)?;
                     Ok(given.map_or(Ok(()), |given| validate::envelope(vocabulary, &given)))
@@ -111,6 +119,30 @@ pub(super) fn run(plugin: &Plugin, instance: &mut Instance) -> Result<(), Admiss
         }
     }
     missing.into_result(plugin)
+}
+
+/// Calls the functions of the translate hook, with a body that is none of its dialect, an error and a ping.
+fn translate(
+    exports: &Exports,
+    store: &mut Store<Guest>,
+    vocabulary: &dyn Vocabulary,
+) -> wasmtime::Result<Result<(), Failure>> {
+    let hook = exports.translate()?;
+    if let Ok(request) = hook.request(store, "{}")?
+        && let Err(failure) = validate::translated_request(vocabulary, &request)
+    {
+        return Ok(Err(failure));
+    }
+    let error = TranslatedAnswer {
+        status: 400,
+        content_type: "application/json".to_owned(),
+        body: format!(
+            r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"{TEXT}"}}}}"#
+        ),
+    };
+    let answer = hook.answer(store, &error)?;
+    hook.event(store, r#"{"type":"ping"}"#)?;
+    Ok(validate::translated_answer(&answer))
 }
 
 /// Checks the edits of the receipts.

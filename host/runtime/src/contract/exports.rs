@@ -6,6 +6,7 @@ use wasmtime::{Result, Store};
 use super::generated::{v0_2, v0_3};
 use super::guard::{Piece, Verdict};
 use super::lifecycle::Configured;
+use super::translate::{Asked, Response};
 use super::v0_2 as older;
 use super::{
     Charge, Envelope, Estimate, Plan, Receipt, ReceiptEdits, Refusal, Remedy, RequestHandle,
@@ -75,6 +76,12 @@ pub(crate) struct GuardIndex(v0_3::exports::witgate::plugin::guard::GuestIndices
 
 pub(crate) struct GuardExport(v0_3::exports::witgate::plugin::guard::Guest);
 
+/// The index of the interface `translate`, which version 0.2 does not have.
+#[derive(Clone)]
+pub(crate) struct TranslateIndex(v0_3::exports::witgate::plugin::translate::GuestIndices);
+
+pub(crate) struct TranslateExport(v0_3::exports::witgate::plugin::translate::Guest);
+
 /// The result of an audit call.
 pub(crate) enum AuditAnswer {
     /// The receipts to write, from a plugin of version 0.2.
@@ -109,6 +116,7 @@ impl LifecycleExport {
                         content: Vec::new(),
                         correlation_header: None,
                         windows: Vec::new(),
+                        dialect: None,
                     }),
                     Err(problems) => Err(problems.into_iter().map(problem).collect()),
                 })
@@ -148,6 +156,47 @@ impl GuardIndex {
 impl GuardExport {
     pub(crate) fn inspect(&self, store: &mut Store<Guest>, piece: &Piece) -> Result<Verdict> {
         self.0.call_inspect(store, piece)
+    }
+}
+
+// === impl TranslateIndex ===
+
+impl TranslateIndex {
+    /// Finds the interface by its name.
+    pub(crate) fn find(pre: &InstancePre<Guest>) -> Option<Self> {
+        let index = v0_3::exports::witgate::plugin::translate::GuestIndices::new(pre);
+        index.map(Self).ok()
+    }
+
+    /// Loads the functions, which checks their types.
+    pub(crate) fn load(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+    ) -> Result<TranslateExport> {
+        self.0.load(store, instance).map(TranslateExport)
+    }
+
+    /// Returns the interface's version of the contract.
+    #[allow(clippy::unused_self, reason = "as the other indices have it")]
+    pub(crate) const fn version(&self) -> &'static str {
+        super::V0_3
+    }
+}
+
+// === impl TranslateExport ===
+
+impl TranslateExport {
+    pub(crate) fn request(&self, store: &mut Store<Guest>, body: &str) -> Answer<Asked> {
+        self.0.call_request(store, body)
+    }
+
+    pub(crate) fn answer(&self, store: &mut Store<Guest>, response: &Response) -> Result<Response> {
+        self.0.call_answer(store, response)
+    }
+
+    pub(crate) fn event(&self, store: &mut Store<Guest>, data: &str) -> Result<String> {
+        self.0.call_event(store, data)
     }
 }
 

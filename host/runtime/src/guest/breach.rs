@@ -10,6 +10,8 @@ use crate::grants::BodyGrant;
 pub(crate) enum Breach {
     HostCalls(u32),
     Copy(usize),
+    /// More notes than an exchange may have.
+    Notes(usize),
     Body(usize),
     /// A single value of the request is larger than the plugin may read.
     Request {
@@ -77,6 +79,10 @@ impl fmt::Display for Breach {
             Self::Copy(limit) => write!(
                 f,
                 "more than {limit} bytes copied between host and plugin; read less, or raise `copy_bytes` in [limits] of the sidecar"
+            ),
+            Self::Notes(limit) => write!(
+                f,
+                "more than {limit} bytes of notes for one exchange; keep less from call to call"
             ),
             Self::Body(limit) => write!(
                 f,

@@ -4,7 +4,7 @@ use super::validate;
 use crate::contract::guard::{Piece, Verdict};
 use crate::contract::{
     Attribute, Charge, Edit, Envelope, Field, Plan, Receipt, ReceiptEdit, ReceiptEdits, Refusal,
-    Remedy, Upstreams,
+    Remedy, TranslatedAnswer, TranslatedRequest, Upstreams,
 };
 use crate::fault::{Failure, FaultKind};
 use crate::hook::Hook;
@@ -148,6 +148,25 @@ impl<'a> Bounds<'a> {
             }
             Verdict::Stop(stop) => self.bytes(stop.message.len() + stop.rule.len()),
         }
+    }
+
+    pub(super) fn translated_request(self, request: &TranslatedRequest) -> Result<(), Failure> {
+        self.list("headers", request.headers.len())?;
+        self.list("without-headers", request.without_headers.len())?;
+        let without = request.without_headers.iter().map(String::len);
+        self.bytes(
+            request.method.len()
+                + request.path.len()
+                + pairs(&request.headers)
+                + without.sum::<usize>()
+                + optional(&request.body),
+        )?;
+        validate::translated_request(self.vocabulary, request)
+    }
+
+    pub(super) fn translated_answer(self, answer: &TranslatedAnswer) -> Result<(), Failure> {
+        self.bytes(answer.content_type.len() + answer.body.len())?;
+        validate::translated_answer(answer)
     }
 
     pub(super) fn receipts(self, receipts: &[Receipt], sent: usize) -> Result<(), Failure> {

@@ -1,8 +1,12 @@
 //! The checks of returned values beyond their size, in service and in the smoke test. An unusable value is a fault.
 
 use crate::contract::guard::Piece;
-use crate::contract::{Charge, Envelope, Plan, ReceiptEdits, Upstreams, WitContentKind};
+use crate::contract::{
+    Charge, Envelope, Plan, ReceiptEdits, TranslatedAnswer, TranslatedRequest, Upstreams,
+    WitContentKind,
+};
 use crate::fault::{Failure, FaultKind};
+use crate::grants::HeaderGrant;
 use crate::vocabulary::Vocabulary;
 
 /// The maximum number of names in a message.
@@ -10,6 +14,43 @@ const MAX_LISTED_NAMES: usize = 16;
 
 pub(crate) fn envelope(vocabulary: &dyn Vocabulary, envelope: &Envelope) -> Result<(), Failure> {
     vocabulary.envelope(envelope).map_err(unusable)
+}
+
+/// Checks the request that a plugin asks in place of a client's.
+pub(crate) fn translated_request(
+    vocabulary: &dyn Vocabulary,
+    request: &TranslatedRequest,
+) -> Result<(), Failure> {
+    let is_header = |name: &str| HeaderGrant::parse(name).is_ok_and(|header| header.is_of(name));
+    let may_set = |(name, value): &(String, String)| {
+        is_header(name) && name.starts_with("anthropic-") && is_line(value)
+    };
+    if let Some((name, _)) = request.headers.iter().find(|header| !may_set(header)) {
+        return Err(unusable(format!(
+            "the header {name:?} of a request; use names that begin with `anthropic-`, and values without control characters"
+        )));
+    }
+    vocabulary.translated(request).map_err(unusable)
+}
+
+/// Checks an answer in a client's dialect.
+pub(crate) fn translated_answer(answer: &TranslatedAnswer) -> Result<(), Failure> {
+    if !(200..=599).contains(&answer.status) {
+        return Err(unusable(format!(
+            "an answer with the status {}; use 200 to 599",
+            answer.status
+        )));
+    }
+    if answer.content_type.is_empty() || !is_line(&answer.content_type) {
+        return Err(unusable("an answer without a media type"));
+    }
+    Ok(())
+}
+
+/// Returns whether a text can be the value of a header.
+fn is_line(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
 /// Checks a plan of a plugin that was told of these upstreams, or of none.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan::{self, Listing};
-use crate::admission::{AdmissionError, Retry, Source};
+use crate::admission::{AdmissionCause, AdmissionError, Retry, Source};
 use crate::engine::Runtime;
 use crate::plugin::{Identity, Plugin};
 
@@ -139,7 +139,11 @@ impl Catalog {
         let again = entry.last_seen.as_ref() == Some(&identity);
         let earlier = entry.retry.take().filter(|_| again);
         let retry = Retry::before(runtime, source, earlier);
-        match runtime.admit(source) {
+        let admitted = runtime
+            .admit(source)
+            .and_then(|plugin| self.unclaimed(source, plugin));
+        let entry = self.entry(&source.name, &source.file);
+        match admitted {
             Ok(plugin) => {
                 tracing::info!(plugin = source.name, sha256 = %identity.wasm, "plugin admitted");
                 entry.last_seen = Some(identity);
@@ -150,6 +154,35 @@ impl Catalog {
                 entry.retry = Some(retry.after(&error));
                 entry.reject(Some(identity), &error);
             }
+        }
+    }
+
+    /// Returns a plugin none of whose paths another plugin has claimed.
+    ///
+    /// # Errors
+    ///
+    /// There is such a path, and the plugin that has it.
+    fn unclaimed(
+        &self,
+        source: &Source,
+        plugin: Arc<Plugin>,
+    ) -> Result<Arc<Plugin>, AdmissionError> {
+        let others = self.entries.values().map(|entry| &entry.state);
+        let mut others = others.filter(|state| state.name != source.name);
+        let taken = others.find_map(|state| {
+            let other = state.plugin.as_deref()?;
+            Some((plugin.claims_with(other)?.to_string(), other.name()))
+        });
+        match taken {
+            None => Ok(plugin),
+            Some((claim, other)) => Err(AdmissionError {
+                plugin: source.name.as_str().into(),
+                file: source.file.clone(),
+                cause: AdmissionCause::Claimed {
+                    claim,
+                    other: (**other).into(),
+                },
+            }),
         }
     }
 

@@ -58,17 +58,19 @@ impl Default for Limits {
 impl CallLimits {
     /// Returns the default limits of a hook.
     fn of(hook: Hook) -> Self {
-        let deadline = match hook {
-            Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => Duration::from_millis(5),
-            Hook::Audit => Duration::from_millis(50),
+        let (deadline, bytes) = match hook {
+            // It reads and writes whole bodies, with images in them.
+            Hook::Translate => (500, 96 << 20),
+            Hook::Envelope | Hook::Guard | Hook::Route | Hook::Budget => (5, 1 << 20),
+            Hook::Audit => (50, 1 << 20),
         };
         Self {
-            deadline,
-            copy_bytes: 1 << 20,
+            deadline: Duration::from_millis(deadline),
+            copy_bytes: bytes,
             body_bytes: 256 << 10,
             host_calls: 1_000,
             list_items: 1_024,
-            return_bytes: 1 << 20,
+            return_bytes: bytes,
         }
     }
 }

@@ -7,13 +7,14 @@ use crate::bindings::envelope::exports::witgate::plugin::envelope;
 use crate::bindings::guard::exports::witgate::plugin::guard;
 use crate::bindings::lifecycle::exports::witgate::plugin::lifecycle;
 use crate::bindings::route::exports::witgate::plugin::route;
+use crate::bindings::translate::exports::witgate::plugin::translate;
 use crate::bindings::witgate::plugin::{settings as host_settings, types as wit};
 use crate::call_memory::CallMemory;
 use crate::host::Facts;
 use crate::types::Rest;
 use crate::{
-    Audit, Budget, Envelope, Guard, Plugin, Problem, Problems, Receipts, Request, Route, log,
-    settings,
+    Audit, Budget, Envelope, Guard, Plugin, Problem, Problems, Receipts, Request, Route, Translate,
+    log, settings,
 };
 
 // === impl Component ===
@@ -62,6 +63,7 @@ impl<I: Instance> lifecycle::Guest for Component<I> {
             content: plugin.content(),
             correlation_header: plugin.correlation_header().map(str::to_owned),
             windows: plugin.windows(),
+            dialect: plugin.dialect(),
         }))
     }
 }
@@ -75,6 +77,20 @@ impl<I: Instance<Plugin: Envelope>> envelope::Guest for Component<I> {
 impl<I: Instance<Plugin: Guard>> guard::Guest for Component<I> {
     fn inspect(piece: guard::Piece) -> guard::Verdict {
         Self::with(|plugin, facts| plugin.inspect(&Request(facts), &piece))
+    }
+}
+
+impl<I: Instance<Plugin: Translate>> translate::Guest for Component<I> {
+    fn request(body: String) -> Result<translate::Asked, wit::Refusal> {
+        Self::with(|plugin, facts| plugin.request(&Request(facts), &body))
+    }
+
+    fn answer(response: translate::Response) -> translate::Response {
+        Self::with(|plugin, _| plugin.answer(response))
+    }
+
+    fn event(data: String) -> String {
+        Self::with(|plugin, _| plugin.event(&data))
     }
 }
 

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/lib.rs"
     "src/log.rs"
     "src/metrics.rs"
+    "src/notes.rs"
     "src/plugin.rs"
     "src/prelude.rs"
     "src/receipts.rs"
@@ -56,6 +57,7 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/testing/grants.rs"
     "src/testing/guard.rs"
     "src/testing/host.rs"
+    "src/testing/notes.rs"
     "src/testing/request.rs"
     "src/testing/scan.rs"
     "src/testing/tests.rs"
@@ -70,6 +72,7 @@ const FILES: &[(&str, &str)] = sdk! {
     "src/types/receipt_edits.rs"
     "src/types/refusal.rs"
     "src/types/tests.rs"
+    "src/types/translate.rs"
 };
 
 const MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");

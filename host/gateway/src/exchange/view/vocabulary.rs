@@ -3,8 +3,9 @@
 //! What it can't use is a fault of the plugin, told with the same text by the gateway and by `witgate plugin`.
 
 use witgate_ledger::{Unit, Window};
+use witgate_messages::endpoint::Endpoint;
 use witgate_messages::splice::Edit;
-use witgate_runtime::{self as contract, Charge, Envelope, Plan, RetryReason};
+use witgate_runtime::{self as contract, Charge, Envelope, Plan, RetryReason, TranslatedRequest};
 
 use crate::exchange::view::edit;
 
@@ -15,6 +16,26 @@ pub(crate) struct Vocabulary;
 // === impl Vocabulary ===
 
 impl contract::Vocabulary for Vocabulary {
+    fn translated(&self, request: &TranslatedRequest) -> Result<(), String> {
+        let TranslatedRequest {
+            method, path, body, ..
+        } = request;
+        let has_body = match Endpoint::of(method, path) {
+            Endpoint::Messages | Endpoint::CountTokens => true,
+            Endpoint::Models | Endpoint::Model => false,
+            _ => {
+                return Err(format!(
+                    "a translation to `{method} {path}`; use POST /v1/messages or /v1/messages/count_tokens, or GET /v1/models"
+                ));
+            }
+        };
+        match body.is_some() == has_body {
+            true => Ok(()),
+            false if has_body => Err("a translation without a body".to_owned()),
+            false => Err("a translation to a GET with a body".to_owned()),
+        }
+    }
+
     fn envelope(&self, envelope: &Envelope) -> Result<(), String> {
         envelope
             .edits

@@ -48,6 +48,13 @@ impl Receipt {
             fields.maybe_text("tier", caller.tier.as_deref());
         }
         self.provenance_fields(fields);
+        if let Some(dialect) = &self.request.dialect {
+            fields.object("dialect", |fields| {
+                fields.own("plugin", &dialect.plugin);
+                fields.text("path", &dialect.path);
+                fields.maybe_text("failure", dialect.failure.as_deref());
+            });
+        }
         self.envelope_fields(fields);
         fields.object("model", |model| {
             model.maybe_text("requested", self.request.model.as_deref());

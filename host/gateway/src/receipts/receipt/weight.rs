@@ -3,7 +3,7 @@
 use witgate_messages::meter::Reading;
 use witgate_runtime::{Envelope, Fault, GuardCalls};
 
-use super::{Attempt, Downgrade, Receipt};
+use super::{Attempt, DialectNote, Downgrade, Receipt};
 use crate::receipts::charged::Charged;
 
 // === impl Receipt ===
@@ -25,6 +25,7 @@ impl Receipt {
         size_of::<Self>()
             + request.method.len()
             + texts.into_iter().map(optional).sum::<usize>()
+            + request.dialect.as_deref().map_or(0, of_dialect)
             + request.envelope.as_deref().map_or(0, of_envelope)
             + route.downgrade.as_ref().map_or(0, of_downgrade)
             + route.attempts.iter().map(of_attempt).sum::<usize>()
@@ -55,6 +56,10 @@ fn optional(text: &Option<String>) -> usize {
 
 fn pair((name, value): &(String, String)) -> usize {
     text(name) + text(value)
+}
+
+fn of_dialect(dialect: &DialectNote) -> usize {
+    size_of::<DialectNote>() + dialect.path.len() + optional(&dialect.failure)
 }
 
 fn of_envelope(envelope: &Envelope) -> usize {
