@@ -238,9 +238,9 @@ impl HttpSession {
 
     /// Returns whether the head of the response waits for its body.
     pub(crate) fn has_unsent(&mut self) -> bool {
-        match self {
-            Self::Http1(http1) => http1.has_unsent(),
-            Self::Http2(_) => false,
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.has_unsent(),
+            Wire::Http2(_) => false,
         }
     }
 
@@ -250,9 +250,9 @@ impl HttpSession {
     ///
     /// The client disconnected, or takes nothing.
     pub(crate) async fn flush(&mut self) -> Result<(), ClientError> {
-        match self {
-            Self::Http1(http1) => http1.flush().await,
-            Self::Http2(_) => Ok(()),
+        match &mut self.wire {
+            Wire::Http1(http1) => http1.flush().await,
+            Wire::Http2(_) => Ok(()),
         }
     }
 
