@@ -37,15 +37,12 @@ async fn a_stream_ends_with_the_plugin_that_it_began_with() {
 async fn a_plugin_that_claims_the_path_of_another_is_refused_with_both_names() {
     let usage = json!({"input_tokens": 1, "output_tokens": 1});
     let upstream = Upstream::always(Answer::message(MODEL, "Hello", &usage)).await;
-    let gate = openai(&upstream).start().await;
-    gate.change_policies_in_vain(|folder| {
-        let sidecar = format!(
-            "[limits]\nmemory_mib = 32\n[grants]\nbody = \"read\"\nheaders = [\"x-hostile\"]\nkv = true\nmetrics = true\nclock = true\nclaims = [\"*\"]\n[settings]\nclaims = [\"{CHAT}\"]\n"
-        );
-        std::fs::write(folder.join("rival.toml"), sidecar).expect("a sidecar");
-        HOSTILE.install_as(folder, "rival").expect("a plugin");
-    })
-    .await;
+    let sidecar = format!(
+        "[limits]\nmemory_mib = 32\n[grants]\nbody = \"read\"\nheaders = [\"x-hostile\"]\nkv = true\nmetrics = true\nclock = true\nclaims = [\"*\"]\n[settings]\nclaims = [\"{CHAT}\"]\n"
+    );
+    // Plugins are loaded by name, so this one is the second.
+    let builder = openai(&upstream).plugin("rival", HOSTILE, &sidecar);
+    let gate = builder.start().await;
     let status = gate.plugin_status("rival").await;
     let error = status["last_error"].as_str().unwrap_or_default();
     assert!(
