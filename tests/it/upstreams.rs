@@ -1,6 +1,7 @@
 //! Upstreams: which one is asked, with which credential, what is tried again, and what operators see of it.
 
 mod attempts;
+mod bedrock;
 mod breaker;
 mod credentials;
 mod fallback;

@@ -191,6 +191,9 @@ pub(crate) fn describe(error: &RequestError, limit: Duration) -> String {
         }
         RequestError::Timeout { .. } => late(limit),
         RequestError::Malformed { .. } => "the answer is not HTTP".to_owned(),
-        RequestError::Unsendable { reason, .. } => format!("the request can't be sent: {reason}"),
+        RequestError::Unsendable { reason, .. } | RequestError::NoCredential { reason, .. } => {
+            format!("the request can't be sent: {reason}")
+        }
+        RequestError::Unfit { unfit, .. } => format!("the request can't be sent: {unfit}"),
     }
 }

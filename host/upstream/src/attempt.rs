@@ -17,6 +17,7 @@ use super::connection::error::RequestError;
 use super::connection::response::Response;
 use super::connection::upload::Upload;
 use super::credential::Renewal;
+use super::dialect::AsSent;
 use super::limit::{ChosenBy, Limit};
 use super::request::Request;
 use super::stats::Outcome;
@@ -42,15 +43,19 @@ pub struct Sent {
     pub request_id: Option<String>,
     /// The status of the answer, or a description of the failure.
     pub result: Result<u16, String>,
+    /// The request as it was sent, where that is another one; `None` if it was not translated.
+    pub translated: Option<Box<AsSent>>,
 }
 
 /// The facts for [`Attempt::sent`].
 #[derive(Default)]
 struct Records {
     /// The request that was refused with a 401 before the credential was renewed.
-    refused: Option<Sent>,
+    refused: Option<Box<Sent>>,
     /// The id of the last answer.
     request_id: Option<String>,
+    /// The last request as it was sent, if it was translated.
+    translated: Option<Box<AsSent>>,
 }
 
 /// The answer to an upload.
@@ -118,7 +123,17 @@ impl Attempt {
         departure: &Departure,
     ) -> Result<Response, RequestError> {
         self.since = Instant::now();
-        let sent = self.upstream.send(request, limit, departure).await;
+        let sent = match &self.upstream.dialect {
+            // A health check asks for what is there, in no dialect.
+            Some(dialect) if self.admission != Admission::HealthCheck => {
+                let translated = &mut self.records.translated;
+                let (upstream, dialect) = (&self.upstream, dialect.as_ref());
+                let send = upstream.send_translated(dialect, request, limit, departure, translated);
+                // Rare and large: on the heap it does not weigh on every request.
+                Box::pin(send).await
+            }
+            _ => self.upstream.send(request, limit, departure).await,
+        };
         self.answered(sent)
     }
 
@@ -128,6 +143,7 @@ impl Attempt {
     ///
     /// [`RequestError`]: there is no connection, or it broke.
     pub async fn begin(&mut self, request: &Request<'_>) -> Result<Upload, RequestError> {
+        self.upstream.takes_uploads()?;
         let begun = self.upstream.begin(request).await;
         begun.inspect_err(|error| self.failed(error))
     }
@@ -178,10 +194,11 @@ impl Attempt {
         if !may_renew || self.upstream.credential.renew().await == Renewal::Unchanged {
             return false;
         }
-        self.records.refused = Some(Sent {
+        self.records.refused = Some(Box::new(Sent {
             request_id: self.records.request_id.clone(),
             result: Ok(401),
-        });
+            translated: self.records.translated.take(),
+        }));
         true
     }
 
@@ -190,8 +207,10 @@ impl Attempt {
         let last = Sent {
             request_id: self.records.request_id.take(),
             result,
+            translated: self.records.translated.take(),
         };
-        self.records.refused.take().into_iter().chain([last])
+        let refused = self.records.refused.take().map(|refused| *refused);
+        refused.into_iter().chain([last])
     }
 
     /// Returns the name of the upstream.
@@ -310,7 +329,9 @@ fn outcome_of(error: &RequestError) -> Option<Outcome> {
             ChosenBy::Upstream => Some(Outcome::Failure),
             ChosenBy::Plan | ChosenBy::Caller => None,
         },
-        RequestError::Unsendable { .. } => None,
+        RequestError::Unsendable { .. }
+        | RequestError::Unfit { .. }
+        | RequestError::NoCredential { .. } => None,
     }
 }
 

@@ -39,6 +39,7 @@ impl Line {
                     model: text("claude-haiku-4-5"),
                     request_id: text("req_011CSHoEeqs5C35K2UUqR7Fy"),
                     result: Ok(200),
+                    translated: None,
                 }],
                 ..RouteFacts::default()
             },

@@ -72,6 +72,7 @@ impl DecidedRequest<'_> {
                 upstream: target.upstream.clone(),
                 model: target.model.clone(),
                 request_id: None,
+                translated: None,
                 result: Ok(200),
             })
             .into_iter()
