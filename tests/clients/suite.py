@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bedrock
 import caps
 import faults
 import guards
@@ -117,6 +118,7 @@ def main():
         results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
         results += guards.results(binary, policies, Path(folder), bare, environment)
         results += caps.results(binary, policies, Path(folder), bare, environment)
+        results += bedrock.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment)
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")
