@@ -86,7 +86,7 @@ class RunningGateway(Gateway):
     `process` is None where the gateway does not know of such attempts yet and some are wanted.
     """
 
-    def __init__(self, binary, policies, folder, environment, upstream, attempts, more=""):
+    def __init__(self, binary, policies, folder, environment, upstream, attempts, more="", table=None):
         self.receipts_file = folder / "receipts.jsonl"
         self.log_file = folder / "witgate.log"
         self.process = None
@@ -105,9 +105,8 @@ directory = "{policies}"
 [receipts]
 file = "receipts.jsonl"
 [upstreams.default]
-base_url = "{upstream}"
-credential = {{ file = "secret" }}
 """
+        text += table or f'base_url = "{upstream}"\ncredential = {{ file = "secret" }}\n'
         config.write_text(f"{text}retry = {{ attempts = {attempts} }}\n{more}")
         if self._witgate(binary, folder, environment, "check").returncode != 0:
             if attempts:

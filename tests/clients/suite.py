@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bedrock
 import caps
 import dialects
 import faults
@@ -122,6 +123,7 @@ def main():
         results += dialects.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment, differences)
         results += caps.results(binary, policies, Path(folder), bare, environment)
         results += hosted.results(binary, policies, Path(folder), bare, environment, LITELLM, DRIVERS["python sdk"][0])
+        results += bedrock.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment)
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")

@@ -2,6 +2,7 @@
 
 mod asked;
 mod attempts;
+mod bedrock;
 mod breaker;
 mod credentials;
 mod fallback;

@@ -23,7 +23,7 @@ pub use answer::BadAnswer;
 pub use witgate_dialect::{Lease, State};
 
 /// A way to be let in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// A signature with keys.
     Keys(Keys),
@@ -32,7 +32,7 @@ pub enum Access {
 }
 
 /// The keys of an account or a role.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
     id: String,
     secret: Secret,

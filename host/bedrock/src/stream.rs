@@ -1,9 +1,9 @@
 //! Streams of Bedrock as the API's event streams.
 //!
 //! A frame `chunk` carries an event of the API in Base64, and becomes the text that the API sends: `event: TYPE`, `data: JSON`, an
-//! empty line. The JSON keeps its bytes, but for line ends between its tokens, which become blanks. Bedrock's own figures
-//! ([`Metrics`]) stand in the last event; they stay there, as in Anthropic's SDKs, and are read beside it. An exception becomes the API's
-//! `error` event and ends the output.
+//! empty line. The JSON keeps its bytes, but for line ends between its tokens, which become blanks, and for Bedrock's own figures
+//! ([`Metrics`]) in the last event, which are taken out of it and given beside it. An exception becomes the API's `error` event and ends the
+//! output.
 
 mod metrics;
 
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::Fault;
 use crate::frame::{BadFrame, Frame, Frames};
+use crate::json::{Pruned, Step, prune};
 
 pub use metrics::Metrics;
 
@@ -24,6 +25,9 @@ pub use metrics::Metrics;
 pub const CONTENT_TYPE: &str = "application/vnd.amazon.eventstream";
 /// The content type of the API's streams.
 pub const SSE_CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
+/// The member of the last event with Bedrock's own figures.
+const METRICS: &str = "amazon-bedrock-invocationMetrics";
 
 /// A translator of a stream, independent of its chunks.
 #[derive(Debug, Clone, Default)]
@@ -153,6 +157,7 @@ impl State {
         let metrics = event
             .metrics
             .map(|figures| serde_json::from_str(figures.get()));
+        let own = event.metrics.and_then(|_| without_metrics(&data));
         if let Some(Ok(metrics)) = metrics {
             self.metrics = Some(metrics);
         }
@@ -174,9 +179,19 @@ impl State {
                 byte
             }
         };
-        out.extend(data.into_iter().map(blank));
+        let data = own.as_ref().map_or(&*data, String::as_bytes);
+        out.extend(data.iter().copied().map(blank));
         out.extend_from_slice(b"\n\n");
         Ok(())
+    }
+}
+
+/// Returns an event without Bedrock's own figures, which the API's has not.
+fn without_metrics(data: &[u8]) -> Option<String> {
+    let event = std::str::from_utf8(data).ok()?;
+    match prune(event, &[Step::Member(METRICS)]) {
+        Pruned::Without(event) => Some(event),
+        Pruned::Same | Pruned::Empty => None,
     }
 }
 

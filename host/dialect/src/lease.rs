@@ -32,6 +32,11 @@ impl Lease {
         Self { end }
     }
 
+    /// Returns the end; `None` if the credentials do not end.
+    pub fn end(&self) -> Option<SystemTime> {
+        self.end
+    }
+
     /// Returns the state at the time `now`.
     pub fn state(&self, now: SystemTime) -> State {
         let Some(end) = self.end else {

@@ -60,8 +60,8 @@ pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
 pub use self::usage::Usage;
 pub use witgate_upstream::config::{
-    BaseUrl, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
-    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OwnCredential,
+    BaseUrl, BedrockConfig, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
+    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OnRefused, OwnCredential,
     ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, UpstreamKind, VmxHeaders,
 };
 

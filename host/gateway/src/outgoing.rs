@@ -192,6 +192,9 @@ pub(crate) fn describe(error: &RequestError, limit: Duration) -> String {
         RequestError::Timeout { .. } => late(limit),
         RequestError::Malformed { .. } => "the answer is not HTTP".to_owned(),
         RequestError::Exhausted { .. } => "its credentials have reached their limits".to_owned(),
-        RequestError::Unsendable { reason, .. } => format!("the request can't be sent: {reason}"),
+        RequestError::Unsendable { reason, .. } | RequestError::NoCredential { reason, .. } => {
+            format!("the request can't be sent: {reason}")
+        }
+        RequestError::Unfit { unfit, .. } => format!("the request can't be sent: {unfit}"),
     }
 }

@@ -19,6 +19,7 @@ use super::connection::error::RequestError;
 use super::connection::response::Response;
 use super::connection::upload::Upload;
 use super::credential::{Credential, Renewal};
+use super::dialect::AsSent;
 use super::limit::{ChosenBy, Limit};
 use super::pool::Wish;
 use super::request::Request;
@@ -51,6 +52,8 @@ pub struct Sent {
     pub moved_from: Option<Arc<str>>,
     /// The status of the answer, or a description of the failure.
     pub result: Result<u16, String>,
+    /// The request as it was sent, where that is another one; `None` if it was not translated.
+    pub translated: Option<Box<AsSent>>,
 }
 
 /// The facts for [`Attempt::sent`].
@@ -65,6 +68,8 @@ struct Records {
     moved_from: Option<Arc<str>>,
     /// The last request was refused for lack of credentials with room, and is recorded.
     is_exhausted: bool,
+    /// The last request as it was sent, if it was translated.
+    translated: Option<Box<AsSent>>,
 }
 
 /// The answer to an upload.
@@ -138,7 +143,17 @@ impl Attempt {
         departure: &Departure,
     ) -> Result<Response, RequestError> {
         self.since = Instant::now();
-        let sent = self.upstream.send(request, pooled, limit, departure).await;
+        let sent = match &self.upstream.dialect {
+            // A health check asks for what is there, in no dialect.
+            Some(dialect) if self.admission != Admission::HealthCheck => {
+                let translated = &mut self.records.translated;
+                let (upstream, dialect) = (&self.upstream, dialect.as_ref());
+                let send = upstream.send_translated(dialect, request, limit, departure, translated);
+                // Rare and large: on the heap it does not weigh on every request.
+                Box::pin(send).await
+            }
+            _ => self.upstream.send(request, pooled, limit, departure).await,
+        };
         self.answered(sent)
     }
 
@@ -148,6 +163,7 @@ impl Attempt {
     ///
     /// [`RequestError`]: there is no connection, or it broke.
     pub async fn begin(&mut self, request: &Request<'_>) -> Result<Upload, RequestError> {
+        self.upstream.takes_uploads()?;
         let first = self.first_credential();
         let begun = self.upstream.begin(request, first.as_ref()).await;
         begun.inspect_err(|error| self.failed(error))
@@ -210,6 +226,7 @@ impl Attempt {
             credential: self.records.credential.take(),
             moved_from: self.records.moved_from.take(),
             result,
+            translated: self.records.translated.take(),
         };
         let before = std::mem::take(&mut self.records.refused);
         // A refusal that was recorded is not another request.
@@ -333,7 +350,10 @@ fn outcome_of(error: &RequestError) -> Option<Outcome> {
             ChosenBy::Upstream => Some(Outcome::Failure),
             ChosenBy::Plan | ChosenBy::Caller => None,
         },
-        RequestError::Unsendable { .. } | RequestError::Exhausted { .. } => None,
+        RequestError::Unsendable { .. }
+        | RequestError::Exhausted { .. }
+        | RequestError::Unfit { .. }
+        | RequestError::NoCredential { .. } => None,
     }
 }
 

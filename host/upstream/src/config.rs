@@ -1,10 +1,12 @@
 //! The upstreams and groups of a configuration file.
 
 mod base_url;
+mod bedrock;
 mod breaker;
 mod credential;
 mod group;
 mod health;
+mod keys;
 mod pool;
 mod retry;
 
@@ -19,7 +21,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use witgate_config_file::Check;
 
+pub use witgate_bedrock::OnRefused;
+
 pub use self::base_url::{BaseUrl, Scheme};
+pub use self::bedrock::BedrockConfig;
 pub use self::breaker::BreakerPolicy;
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
@@ -27,12 +32,15 @@ pub use self::credential::{
 pub use self::group::GroupFile;
 pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::health::HealthPolicy;
+pub use self::keys::{KeyVariables, KeysConfig, KeysSource};
 pub use self::pool::PooledCredential;
 pub use self::retry::RetryPolicy;
 
+use self::bedrock::{ApiKey, BedrockFile, GeographyFile, OnUnsupported};
 use self::breaker::BreakerFile;
 use self::credential::CredentialFile;
 use self::health::HealthFile;
+use self::keys::KeysFile;
 use self::pool::PooledFile;
 use self::retry::RetryFile;
 
@@ -59,6 +67,8 @@ pub struct UpstreamConfig {
     pub sni: String,
     /// Kind of server.
     pub kind: UpstreamKind,
+    /// Settings of Amazon Bedrock, or `None` for another kind.
+    pub bedrock: Option<Box<BedrockConfig>>,
     /// Provider that signs the thinking in responses. Signatures are valid for upstreams of the same provider only.
     pub provider: String,
     /// Permission for requests with another provider's signed thinking to come here.
@@ -101,6 +111,8 @@ pub enum UpstreamKind {
     Anthropic,
     /// Any other server that speaks Messages.
     Messages,
+    /// Amazon Bedrock, which serves the same models in a dialect of its own.
+    Bedrock,
 }
 
 /// The version of HTTP that is spoken with an upstream.
@@ -120,7 +132,7 @@ pub enum HttpVersion {
 /// `[upstreams.NAME]` as it is written.
 #[derive(Debug, Deserialize)]
 pub struct UpstreamFile {
-    base_url: String,
+    base_url: Option<String>,
     credential: Option<CredentialFile>,
     credentials: Option<Vec<PooledFile>>,
     connect_timeout_ms: Option<u64>,
@@ -139,6 +151,13 @@ pub struct UpstreamFile {
     http: Option<HttpVersion>,
     #[serde(default)]
     forward_vmx_headers: bool,
+    region: Option<String>,
+    endpoint: Option<String>,
+    geography: Option<GeographyFile>,
+    models: Option<BTreeMap<String, String>>,
+    on_unsupported: Option<OnUnsupported>,
+    supported: Option<Vec<String>>,
+    aws: Option<KeysFile>,
 }
 
 // === impl UpstreamConfig ===
@@ -162,9 +181,35 @@ impl UpstreamConfig {
 impl UpstreamFile {
     /// Returns the upstream, or `None` if no stand-in can be made for a wrong value. Every key is checked all the same.
     fn check(self, name: String, check: &mut Check<'_>) -> Option<UpstreamConfig> {
-        let base = BaseUrl::parse(&self.base_url)
-            .map_err(|error| check.problem("base_url", error))
-            .ok();
+        let kind = self.kind.unwrap_or(UpstreamKind::Anthropic);
+        let bedrock = BedrockFile {
+            region: self.region,
+            endpoint: self.endpoint,
+            geography: self.geography,
+            models: self.models,
+            on_unsupported: self.on_unsupported,
+            supported: self.supported,
+            aws: self.aws,
+        };
+        let (bedrock, base) = match kind {
+            UpstreamKind::Anthropic | UpstreamKind::Messages => {
+                bedrock.refuse(check);
+                (None, base_url(self.base_url.as_deref(), check))
+            }
+            UpstreamKind::Bedrock => {
+                if self.base_url.is_some() {
+                    check.problem(
+                        "base_url",
+                        "is not read with `kind = \"bedrock\"`, whose address follows from its `region`; another one is an `endpoint`",
+                    );
+                }
+                let api_key = match self.credential {
+                    Some(_) => ApiKey::Configured,
+                    None => ApiKey::None,
+                };
+                bedrock.check(api_key, check).unzip()
+            }
+        };
         let resilience = Resilience {
             retry: self
                 .retry
@@ -181,7 +226,7 @@ impl UpstreamFile {
         };
         let credential = self
             .credential
-            .map(|credential| credential.check(&mut check.table("credential")));
+            .map(|credential| credential.check(kind, &mut check.table("credential")));
         let credentials = self.credentials.map(|credentials| {
             if credential.is_some() || check.has_problem("credential") {
                 check.problem(
@@ -189,7 +234,13 @@ impl UpstreamFile {
                     "must not stand beside `credential`: make that one an entry with a `name`",
                 );
             }
-            pool::check_all(credentials, check)
+            if kind == UpstreamKind::Bedrock {
+                check.problem(
+                    "credentials",
+                    "is not for Amazon Bedrock: make each account an upstream of its own, and a group of them",
+                );
+            }
+            pool::check_all(credentials, kind, check)
         });
         let connect_timeout = check.millis(
             "connect_timeout_ms",
@@ -217,13 +268,23 @@ impl UpstreamFile {
         let base = base?;
         if base.scheme == Scheme::Http && (ca_file.is_some() || self.sni.is_some()) {
             check.problem(
-                "base_url",
+                match kind {
+                    UpstreamKind::Anthropic | UpstreamKind::Messages => "base_url",
+                    UpstreamKind::Bedrock => "endpoint",
+                },
                 "must start with https:// if `ca_file` or `sni` is set",
             );
         }
         Some(UpstreamConfig {
-            kind: self.kind.unwrap_or(UpstreamKind::Anthropic),
-            provider: self.provider.unwrap_or_else(|| "anthropic".into()),
+            kind,
+            bedrock: bedrock.map(Box::new),
+            provider: self.provider.unwrap_or_else(|| {
+                match kind {
+                    UpstreamKind::Anthropic | UpstreamKind::Messages => "anthropic",
+                    UpstreamKind::Bedrock => "bedrock",
+                }
+                .into()
+            }),
             provider_change: self.allow_provider_change.into(),
             resilience,
             name,
@@ -244,6 +305,37 @@ impl UpstreamFile {
             vmx_headers: self.forward_vmx_headers.into(),
             base,
         })
+    }
+}
+
+/// Reads the address of a server that speaks Messages.
+fn base_url(written: Option<&str>, check: &mut Check<'_>) -> Option<BaseUrl> {
+    let Some(url) = written else {
+        if !check.has_problem("base_url") {
+            check.problem(
+                "base_url",
+                "is missing, such as \"https://api.anthropic.com\"",
+            );
+        }
+        return None;
+    };
+    let parsed = BaseUrl::parse(url);
+    parsed
+        .map_err(|error| check.problem("base_url", error))
+        .ok()
+}
+
+// === impl UpstreamKind ===
+
+impl UpstreamKind {
+    /// Returns the name in the configuration.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Messages => "messages",
+            Self::Bedrock => "bedrock",
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod interim;
 pub(crate) mod pool;
 mod race;
 mod stream;
+pub(crate) mod translated;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 use self::connect::{Link, Purpose};
 use self::departure::Departure;
 use self::error::{Failure, RequestError};
-use self::response::{Body, Response};
+use self::response::{Response, Wire};
 use super::Upstream;
 use super::credential::Credential;
 use super::dns::{Address, Peers};
@@ -79,15 +80,15 @@ impl Upstream {
                 Link::Http1(stream) => self
                     .send_http1(stream, &mut outgoing, limit, reused)
                     .await
-                    .map(Body::Http1),
+                    .map(Wire::Http1),
                 Link::Http2(session) => {
                     Box::pin(self.send_http2(session, (request, pooled), departure, limit, reused))
                         .await
-                        .map(Body::Http2)
+                        .map(Wire::Http2)
                 }
             };
             match sent {
-                Ok(body) => return Ok(Response::new(body, address)),
+                Ok(wire) => return Ok(Response::new(wire, address)),
                 Err(Failure::Retriable(_)) if source == Source::Pool => {
                     // A stale pooled connection usually means that the rest are stale too: drain the pool and dial.
                     self.idle.clear(address.at);

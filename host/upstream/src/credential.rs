@@ -4,6 +4,7 @@
 //! renewed stays in use, because the upstream may still accept it. After a 401 a request may ask for a renewal; concurrent
 //! requests share one.
 
+pub(crate) mod aws;
 mod command;
 mod expiry;
 
@@ -16,6 +17,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
+use self::aws::{AwsKeys, Held, KeysStatus};
 use crate::config::{self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential};
 use crate::request::is_callers_credential;
 
@@ -52,6 +54,8 @@ enum Access {
     Nothing,
     Callers,
     Own(Box<Own>),
+    /// Keys, with which each request is signed.
+    Keys(Box<AwsKeys>),
 }
 
 struct Own {
@@ -112,9 +116,13 @@ impl CredentialStore {
     pub(crate) fn try_open(
         upstream: &str,
         config: Option<&config::Credential>,
+        keys: Option<&config::KeysConfig>,
     ) -> Result<Self, String> {
         let access = match config {
-            None => Access::Nothing,
+            None => match keys {
+                Some(keys) => Access::Keys(Box::new(AwsKeys::try_open(keys)?)),
+                None => Access::Nothing,
+            },
             Some(config::Credential::Client) => Access::Callers,
             Some(config::Credential::Own(config)) => {
                 let own = Own {
@@ -144,13 +152,15 @@ impl CredentialStore {
         match &self.access {
             Access::Nothing | Access::Callers => Ok(()),
             Access::Own(own) => own.reread(),
+            Access::Keys(keys) => keys.reread(),
         }
     }
 
     /// Returns the credential in use.
     pub(crate) fn current(&self) -> Credential {
         match &self.access {
-            Access::Nothing => Credential::None,
+            // Signatures are headers of the request itself.
+            Access::Nothing | Access::Keys(_) => Credential::None,
             Access::Callers => Credential::Callers,
             Access::Own(own) => own.value().map_or(Credential::None, |value| {
                 Credential::Own(own.config.header, value)
@@ -168,21 +178,50 @@ impl CredentialStore {
         match &self.access {
             Access::Nothing | Access::Callers => Renewal::Unchanged,
             Access::Own(own) => own.renew().await,
+            Access::Keys(keys) => Box::pin(keys.renew()).await,
+        }
+    }
+
+    /// Waits for keys to sign with, if there are none that are valid. Returns `None` for an upstream without such keys.
+    ///
+    /// # Errors
+    ///
+    /// There are none, and the reason.
+    pub(super) async fn keys(&self) -> Result<Option<Arc<Held>>, String> {
+        match &self.access {
+            Access::Nothing | Access::Callers | Access::Own(_) => Ok(None),
+            Access::Keys(keys) => keys.ready().await.map(Some),
+        }
+    }
+
+    /// Returns the state of the keys to sign with, or `None` for an upstream without such keys.
+    pub(super) fn keys_status(&self) -> Option<KeysStatus> {
+        match &self.access {
+            Access::Nothing | Access::Callers | Access::Own(_) => None,
+            Access::Keys(keys) => Some(keys.status()),
         }
     }
 
     /// Renews the credential before it expires, forever.
     pub(crate) async fn keep_fresh(&self, upstream: &str) {
-        if let Access::Own(own) = &self.access
-            && let CredentialSource::Command(command) = &own.config.source
-        {
-            own.keep_fresh(upstream, command).await;
+        match &self.access {
+            Access::Nothing | Access::Callers => {}
+            Access::Own(own) => {
+                if let CredentialSource::Command(command) = &own.config.source {
+                    own.keep_fresh(upstream, command).await;
+                }
+            }
+            Access::Keys(keys) => keys.keep_fresh(upstream).await,
         }
     }
 
     /// Returns whether [`CredentialStore::keep_fresh`] has anything to do.
     pub(crate) fn expires(&self) -> bool {
-        matches!(&self.access, Access::Own(own) if matches!(own.config.source, CredentialSource::Command(_)))
+        match &self.access {
+            Access::Nothing | Access::Callers => false,
+            Access::Own(own) => matches!(own.config.source, CredentialSource::Command(_)),
+            Access::Keys(_) => true,
+        }
     }
 }
 

@@ -184,7 +184,7 @@ impl Member {
         Ok(Arc::new(Self {
             name: config.name.as_str().into(),
             config: config.clone(),
-            store: CredentialStore::try_open(upstream, Some(&source))?,
+            store: CredentialStore::try_open(upstream, Some(&source), None)?,
             refused: Mutex::new(None),
         }))
     }

@@ -1,7 +1,7 @@
 //! The differences between kinds of upstream, behind one trait.
 //!
-//! A further kind (Bedrock, Vertex) is a name in [`UpstreamKind`], a [`Provider`] here, and nothing
-//! else: the path under which it serves the API, the credential that it expects, and the meaning of its status codes.
+//! A further kind is a name in [`UpstreamKind`], and a [`Provider`] here: the path under which it serves the API, the credential that it
+//! expects, and the meaning of its status codes. One that speaks another dialect than the API's also has a room in `dialect`.
 
 use super::Upstream;
 use super::credential::Credential;
@@ -33,6 +33,9 @@ struct Anthropic;
 /// Any other server that serves Messages at a base URL.
 struct Messages;
 
+/// Amazon Bedrock, whose requests come with whole paths: those are signed.
+struct Bedrock;
+
 // === impl Upstream ===
 
 impl Upstream {
@@ -41,6 +44,7 @@ impl Upstream {
         match self.config.kind {
             UpstreamKind::Anthropic => &Anthropic,
             UpstreamKind::Messages => &Messages,
+            UpstreamKind::Bedrock => &Bedrock,
         }
     }
 }
@@ -83,5 +87,20 @@ impl Provider for Messages {
             408 | 500.. => Outcome::Failure,
             _ => Outcome::Success,
         }
+    }
+}
+
+impl Provider for Bedrock {
+    fn destination<'a>(&self, upstream: &'a Upstream, path: &'a str) -> Destination<'a> {
+        Destination {
+            prefix: "",
+            path,
+            credential: upstream.credential.current(),
+        }
+    }
+
+    fn outcome(&self, status: u16) -> Outcome {
+        // Its errors have become the API's by now.
+        Messages.outcome(status)
     }
 }

@@ -66,7 +66,7 @@ impl Upstream {
         if read.is_ok() && response.is_done() {
             attempt.release(response);
         }
-        if let Some((_, secret)) = self.credential.current().own() {
+        if let Some((_, secret)) = self.own_credential().current().own() {
             let secret = secret.as_bytes();
             body = without(&body, secret.strip_prefix(b"Bearer ").unwrap_or(secret));
         }

@@ -11,6 +11,8 @@ use crate::breaker::Breaker;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::connection::pool::Pool;
 use crate::credential::CredentialStore;
+use crate::credential::aws::KeysStatus;
+use crate::dialect::{self, Dialect};
 use crate::dns::resolver::SharedResolver;
 use crate::dns::{Addresses, IDLE};
 use crate::health::Health;
@@ -47,6 +49,8 @@ pub struct Upstream {
     pub(crate) credential: CredentialStore,
     /// Several credentials in place of that one.
     pub(crate) pool: Option<Box<CredentialPool>>,
+    /// The dialect, or `None` for an upstream that speaks the API's own.
+    pub(crate) dialect: Option<Box<dyn Dialect>>,
     /// The content of the CA file, or `None` if none is configured.
     ca: Option<Vec<u8>>,
 }
@@ -94,8 +98,16 @@ impl Upstream {
             backoff: Backoff::from(&config.resilience.retry),
             breaker: config.resilience.breaker.clone().map(Breaker::new),
             health: Health::default(),
-            credential: CredentialStore::try_open(&config.name, config.credential.as_ref())?,
+            credential: CredentialStore::try_open(
+                &config.name,
+                config.credential.as_ref(),
+                config
+                    .bedrock
+                    .as_ref()
+                    .and_then(|bedrock| bedrock.keys.as_ref()),
+            )?,
             pool,
+            dialect: dialect::of(&config),
             ca,
             config,
         };
@@ -140,6 +152,11 @@ impl Upstream {
             Some(pool) => pool.reread(),
             None => self.credential.reread(),
         }
+    }
+
+    /// Returns the state of the keys that requests are signed with, or `None` for an upstream without such keys.
+    pub fn keys(&self) -> Option<KeysStatus> {
+        self.credential.keys_status()
     }
 
     /// Returns whether the upstream is sent the caller's own credential.

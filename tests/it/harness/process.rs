@@ -51,6 +51,15 @@ impl Installation {
         Process::serving(self.spawn(&["--config", "witgate.toml"])).await
     }
 
+    /// Starts a process with these variables in its environment.
+    pub async fn start_with(&self, variables: &[(&str, &str)]) -> Process {
+        let child = self
+            .command(&["--config", "witgate.toml"])
+            .envs(variables.iter().copied())
+            .spawn();
+        Process::serving(child.unwrap()).await
+    }
+
     /// Starts a process that ignores a signal.
     pub async fn start_ignoring(&self, signal: &str) -> Process {
         let script = format!("trap '' {signal}; exec \"$0\" run --config witgate.toml");
@@ -89,15 +98,19 @@ impl Installation {
     }
 
     fn spawn(&self, arguments: &[&str]) -> Child {
-        Command::new(binary())
+        self.command(arguments).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
             .arg("run")
             .args(arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
+        command
     }
 
     /// The receipts that are in the files, in the order in which the requests came.

@@ -35,7 +35,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("witgate-usage", &["witgate-audit", "witgate-ledger"]),
     ("witgate-http", &[]),
-    ("witgate-upstream", &["witgate-config-file", "witgate-http"]),
+    (
+        "witgate-upstream",
+        &[
+            "witgate-bedrock",
+            "witgate-config-file",
+            "witgate-http",
+            "witgate-messages",
+        ],
+    ),
     ("witgate-handover", &["witgate-ledger", "witgate-audit"]),
     ("witgate-config-file", &[]),
     ("witgate-runtime", &["witgate-config-file"]),

@@ -63,13 +63,12 @@ fn line_ends_between_tokens_do_not_break_the_text() {
 }
 
 #[test]
-fn bedrocks_figures_stay_in_the_event_and_are_read_beside_it() {
+fn bedrocks_figures_are_taken_out_of_the_event_and_given_beside_it() {
     let event = r#"{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":10,"outputTokenCount":20,"invocationLatency":1500,"firstByteLatency":300,"cacheReadInputTokenCount":7,"cacheWriteInputTokenCount":8,"new":1}}"#;
     let (text, _, decoder) = text(&chunk(event));
     assert_eq!(
-        text,
-        format!("event: message_stop\ndata: {event}\n\n"),
-        "as in Anthropic's SDKs"
+        text, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        "the API's event has none"
     );
     let metrics = decoder.metrics().expect("figures");
     assert_eq!(

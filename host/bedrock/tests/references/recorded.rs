@@ -180,3 +180,17 @@ fn betas_of(body: &Value) -> Vec<&str> {
         .filter(|beta| *beta != "claude-code-20250219")
         .collect()
 }
+
+#[test]
+fn the_manual_has_every_row_of_the_table_of_pairs() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/upstreams.md");
+    let manual = std::fs::read_to_string(path).unwrap();
+    for row in witgate_bedrock::pairs::TABLE {
+        let betas = row.betas.iter().map(|beta| beta.name);
+        let names: Vec<_> = betas.chain(row.members.iter().copied()).collect();
+        let has_all = |line: &str| names.iter().all(|name| line.contains(&format!("`{name}`")));
+        let source = format!(": {} |", row.source);
+        let mut lines = manual.lines().filter(|line| line.ends_with(&source));
+        assert!(lines.any(has_all), "{names:?} with their source");
+    }
+}

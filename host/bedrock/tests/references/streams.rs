@@ -36,8 +36,13 @@ fn fixture(name: &str) -> (Vec<u8>, Vec<(String, String)>) {
 }
 
 #[test]
-fn events_are_those_of_anthropics_sdk_byte_for_byte() {
-    let (stream, theirs) = fixture("whole");
+fn events_are_those_of_anthropics_sdk_byte_for_byte_but_for_bedrocks_figures() {
+    let (stream, mut theirs) = fixture("whole");
+    for (_, data) in &mut theirs {
+        if let Some((before, _)) = data.split_once(r#","amazon-bedrock-invocationMetrics""#) {
+            *data = format!("{before}}}");
+        }
+    }
     for size in [1, 7, 100, stream.len()] {
         let (ours, decoder) = events(&stream, size);
         assert_eq!(ours, theirs, "in chunks of {size}");

@@ -3,10 +3,10 @@
 mod credentials;
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use witgate_upstream::{AddressStatus, Alternative, Group, Upstream, Upstreams};
+use witgate_upstream::{AddressStatus, Alternative, Group, KeysStatus, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
 use crate::clock::{self, WholeUnits as _};
@@ -30,7 +30,11 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
     json!({
         "name": upstream.config.name,
         "authority": upstream.authority,
+        "kind": upstream.config.kind.code(),
         "provider": upstream.config.provider,
+        "region": upstream.config.bedrock.as_ref().map(|bedrock| &bedrock.region),
+        "credential": upstream.keys().as_ref().map(describe_keys),
+        "clock_ahead_s": upstream.clock_ahead(),
         "state": state.code(),
         "why": trouble.as_ref().map(|trouble| &trouble.why),
         "since_unix_ms": trouble.as_ref().map(|trouble| unix_ms(trouble.since, now)),
@@ -41,6 +45,18 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "retries_left": upstream.retries.left(now),
         "credentials": credentials::page(upstream, now),
         "addresses": describe_addresses(&upstream.addresses.status()),
+    })
+}
+
+fn describe_keys(keys: &KeysStatus) -> Value {
+    let expires = keys
+        .expires
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    json!({
+        "from": keys.origin,
+        "id": keys.id,
+        "expires_unix_ms": expires.map(|at| at.whole_millis()),
+        "error": keys.trouble,
     })
 }
 

@@ -254,6 +254,10 @@ impl Decision {
             .iter()
             .filter_map(|target| target.model.as_deref());
         let edited = self.targets.iter().any(|target| target.head.is_some());
+        let translated = |target: &Target| target.upstream.translates();
+        if self.targets.iter().any(translated) {
+            return;
+        }
         if head.edits().is_empty() && !edited && planned.all(model) {
             self.unread = Some(sent.clone());
             Arc::make_mut(&mut self.view).head = None;

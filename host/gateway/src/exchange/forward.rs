@@ -52,8 +52,11 @@ pub(super) async fn forward(
     let mut queue = TargetQueue::new(&decision.targets);
     let mut left: Option<FailedAttempt> = None;
     while let Some(turn) = queue.next() {
-        drop(left.take());
         let target = turn.target;
+        // A target of another dialect may turn out not to take the request, and what is left is then the answer.
+        if !target.upstream.translates() {
+            drop(left.take());
+        }
         let mut tries = 0;
         loop {
             let again = tries < retries(&decision, target);
@@ -76,7 +79,7 @@ pub(super) async fn forward(
                 || !client.may_choose()
                 || !failed.plan_allows_another(&decision)
             {
-                let answered = failed.into_final()?;
+                let answered = better(left, failed).into_final()?;
                 return Ok(Forwarded { answered, client });
             }
             if again
@@ -94,7 +97,7 @@ pub(super) async fn forward(
             if failed.was_deferred() {
                 queue.defer(turn);
             }
-            left = Some(failed);
+            left = Some(better(left, failed));
             break;
         }
     }
@@ -103,6 +106,14 @@ pub(super) async fn forward(
     };
     let answered = failed.into_final()?;
     Ok(Forwarded { answered, client })
+}
+
+/// Returns what says more: what earlier targets left, or the failure of a later one. A target that was passed over says least.
+fn better(left: Option<FailedAttempt>, failed: FailedAttempt) -> FailedAttempt {
+    match left {
+        Some(left) if failed.was_unfit() => left,
+        _ => failed,
+    }
 }
 
 /// Returns the refusal of a request whose plan names no target.

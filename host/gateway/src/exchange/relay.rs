@@ -152,7 +152,10 @@ pub(super) async fn conclude(
 }
 
 /// Tells the upstream's statistics how its answer ended, and returns the connection of one that was read to its end.
-pub(super) fn release(mut response: Response, mut attempt: Attempt, settlement: &Settlement) {
+pub(super) fn release(mut response: Response, mut attempt: Attempt, settlement: &mut Settlement) {
+    if let Some(figures) = response.figures() {
+        settlement.note_figures(figures);
+    }
     if let Some(error) = settlement.stream_error() {
         attempt.reported(error.kind.status());
     }

@@ -115,8 +115,13 @@ pub(super) async fn stream(
     Ok(relay::relay(forwarded, session, settlement).await)
 }
 
+/// Returns the first target that has something for the path, or the first of all.
 fn first(decision: &Decision) -> Result<&Target, Refused> {
-    decision.targets.first().ok_or_else(no_target)
+    let view = &decision.view;
+    let serves = |target: &&Target| target.upstream.serves(&view.method, &view.path).is_ok();
+    let targets = &decision.targets;
+    let served = targets.iter().find(serves);
+    served.or(targets.first()).ok_or_else(no_target)
 }
 
 async fn read(

@@ -87,6 +87,7 @@ impl Place {
             ca_file: ca_file.map(Path::to_owned),
             sni: self.base.host.clone(),
             kind: UpstreamKind::Messages,
+            bedrock: None,
             provider: String::new(),
             provider_change: ProviderChange::from(false),
             resilience: Resilience {

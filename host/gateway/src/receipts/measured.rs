@@ -41,6 +41,7 @@ impl Line {
                     moved_from: None,
                     request_id: text("req_011CSHoEeqs5C35K2UUqR7Fy"),
                     result: Ok(200),
+                    translated: None,
                 }],
                 ..RouteFacts::default()
             },

@@ -14,6 +14,7 @@ use witgate_ledger::Crossing;
 use witgate_messages::meter::Reading;
 use witgate_messages::price::Cost;
 use witgate_runtime::{Envelope, ExchangeFacts, Fault, GuardCalls};
+use witgate_upstream::{AsSent, Figures};
 
 pub(crate) use self::fields::is_kept;
 pub(crate) use self::line::{tree, write_line};
@@ -62,6 +63,16 @@ pub(crate) struct Attempt {
     pub(crate) request_id: Option<String>,
     /// The status of the response, or the failure.
     pub(crate) result: Result<u16, String>,
+    /// The translation into another dialect, or `None` for a request in the API's own.
+    pub(crate) translated: Option<Box<Translated>>,
+}
+
+/// The translation of a request into an upstream's dialect.
+#[derive(Debug, Clone)]
+pub(crate) struct Translated {
+    pub(crate) sent: AsSent,
+    /// The upstream's own figures about its answer.
+    pub(crate) figures: Figures,
 }
 
 /// A replacement of the planned model, because a budget was exhausted.
@@ -180,6 +191,18 @@ pub(crate) struct Timing {
 
 /// Longest method on a receipt, in bytes.
 const MAX_METHOD_BYTES: usize = 32;
+
+// === impl Translated ===
+
+impl Translated {
+    /// Returns the translation of a request before there are figures.
+    pub(crate) fn of(sent: Box<AsSent>) -> Box<Self> {
+        Box::new(Self {
+            sent: *sent,
+            figures: Figures::default(),
+        })
+    }
+}
 
 // === impl Outcome ===
 

@@ -95,6 +95,7 @@ impl Attempt {
             credential: self.records.credential.clone(),
             moved_from: self.records.moved_from.take(),
             result: Ok(status),
+            translated: self.records.translated.take(),
         });
     }
 

@@ -10,6 +10,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use witgate_config_file::Check;
 
+use super::UpstreamKind;
+
 /// Time for which the output of a command is used if it does not say when it expires, by default.
 const REFRESH: Duration = Duration::from_secs(300);
 
@@ -84,8 +86,15 @@ pub(super) struct CredentialTable {
 
 impl CredentialFile {
     /// Checks the credential, and reads a secret that needs no command.
-    pub(super) fn check(self, check: &mut Check<'_>) -> Option<Credential> {
+    pub(super) fn check(self, kind: UpstreamKind, check: &mut Check<'_>) -> Option<Credential> {
         match self {
+            Self::Word(word) if word == "client" && kind == UpstreamKind::Bedrock => {
+                check.problem(
+                    "",
+                    "must be an API key of Amazon Bedrock: a table with `env`, `file` or `command`",
+                );
+                None
+            }
             Self::Word(word) if word == "client" => Some(Credential::Client),
             Self::Word(_) => {
                 check.problem(
@@ -94,7 +103,7 @@ impl CredentialFile {
                 );
                 None
             }
-            Self::Table(table) => table.check(check).map(Credential::Own),
+            Self::Table(table) => table.check(kind, check).map(Credential::Own),
         }
     }
 }
@@ -128,7 +137,7 @@ impl<'de> Deserialize<'de> for CredentialFile {
 // === impl CredentialTable ===
 
 impl CredentialTable {
-    pub(super) fn check(self, check: &mut Check<'_>) -> Option<OwnCredential> {
+    pub(super) fn check(self, kind: UpstreamKind, check: &mut Check<'_>) -> Option<OwnCredential> {
         let has_command = self.command.is_some() || check.has_problem("command");
         if self.refresh_ms.is_some() && !has_command {
             check.problem(
@@ -150,8 +159,14 @@ impl CredentialTable {
         };
         let credential = OwnCredential {
             source,
-            header: self.header.unwrap_or(CredentialHeader::ApiKey),
+            header: self.header.unwrap_or(match kind {
+                UpstreamKind::Anthropic | UpstreamKind::Messages => CredentialHeader::ApiKey,
+                UpstreamKind::Bedrock => CredentialHeader::Bearer,
+            }),
         };
+        if kind == UpstreamKind::Bedrock && credential.header == CredentialHeader::ApiKey {
+            check.problem("header", "must be \"bearer\" for Amazon Bedrock, or absent");
+        }
         if let Some(Err(error)) = credential.read() {
             check.problem("", error);
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use witgate_config_file::Check;
 
+use super::UpstreamKind;
 use super::credential::{CredentialHeader, CredentialTable, OwnCredential};
 use crate::pool::MAX_CREDENTIALS;
 
@@ -49,7 +50,11 @@ pub(super) struct PooledFile {
 }
 
 /// Checks the credentials of an upstream. `check` is the check of the upstream.
-pub(super) fn check_all(files: Vec<PooledFile>, check: &mut Check<'_>) -> Vec<PooledCredential> {
+pub(super) fn check_all(
+    files: Vec<PooledFile>,
+    kind: UpstreamKind,
+    check: &mut Check<'_>,
+) -> Vec<PooledCredential> {
     if files.is_empty() {
         check.problem(
             "credentials",
@@ -76,7 +81,7 @@ pub(super) fn check_all(files: Vec<PooledFile>, check: &mut Check<'_>) -> Vec<Po
         } else if !seen.insert(file.name.clone()) {
             check.problem("name", "is the name of another credential of this upstream");
         }
-        pool.extend(file.check(&mut check));
+        pool.extend(file.check(kind, &mut check));
     }
     pool
 }
@@ -89,7 +94,7 @@ fn is_name(name: &str) -> bool {
 // === impl PooledFile ===
 
 impl PooledFile {
-    fn check(self, check: &mut Check<'_>) -> Option<PooledCredential> {
+    fn check(self, kind: UpstreamKind, check: &mut Check<'_>) -> Option<PooledCredential> {
         let weight = check.number("weight", self.weight, 1, 1..=MAX_WEIGHT);
         let hard = check.number("hard", self.hard, 0, 0..=99);
         let soft = check.number("soft", self.soft, SOFT.max(hard), 0..=100);
@@ -105,7 +110,7 @@ impl PooledFile {
         };
         Some(PooledCredential {
             name: self.name,
-            own: table.check(check)?,
+            own: table.check(kind, check)?,
             weight: NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN),
             soft,
             hard,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pingora_core::{Error, ErrorType};
 
 use crate::Upstream;
+use crate::dialect::Unfit;
 use crate::limit::Limit;
 
 /// A request that got no answer.
@@ -56,6 +57,24 @@ pub enum RequestError {
         /// The name of the upstream.
         upstream: String,
         /// The part of the request that cannot be sent.
+        reason: String,
+    },
+    /// A request that the upstream's dialect cannot carry. Nothing was sent.
+    #[error("the upstream {upstream} cannot take this request: {unfit}")]
+    Unfit {
+        /// The name of the upstream.
+        upstream: String,
+        /// The reason, and its consequences.
+        unfit: Unfit,
+    },
+    /// A request without the credential that it needs. Nothing was sent.
+    #[error(
+        "the upstream {upstream} cannot be asked, because the gateway has no credential for it: {reason}"
+    )]
+    NoCredential {
+        /// The name of the upstream.
+        upstream: String,
+        /// The reason.
         reason: String,
     },
 }

@@ -8,8 +8,10 @@ use http::HeaderMap;
 use pingora_core::{Error, ErrorType};
 use witgate_http::{ResponseHead, Value};
 
+use super::translated::{Form, Progress as Translation, Translated};
 use super::{h1, h2};
 use crate::Upstream;
+use crate::dialect::Figures;
 use crate::dns::Address;
 
 /// Longest id of a request that is kept of an upstream's, in bytes.
@@ -22,8 +24,14 @@ pub struct Response {
     progress: Progress,
 }
 
-/// The body by the version of HTTP.
+/// The body as it comes, or translated.
 pub(super) enum Body {
+    Wire(Wire),
+    Translated(Box<Translated>),
+}
+
+/// The body by the version of HTTP.
+pub(super) enum Wire {
     Http1(Box<h1::Incoming>),
     Http2(Box<h2::Incoming>),
 }
@@ -38,9 +46,9 @@ enum Progress {
 // === impl Response ===
 
 impl Response {
-    pub(super) fn new(body: Body, address: Arc<Address>) -> Self {
+    pub(super) fn new(wire: Wire, address: Arc<Address>) -> Self {
         Self {
-            body,
+            body: Body::Wire(wire),
             address,
             progress: Progress::Intact,
         }
@@ -49,8 +57,39 @@ impl Response {
     /// Returns the head.
     pub fn head(&self) -> Option<&ResponseHead> {
         match &self.body {
-            Body::Http1(incoming) => incoming.head(),
-            Body::Http2(incoming) => incoming.head(),
+            Body::Wire(wire) => wire.head(),
+            Body::Translated(translated) => Some(&translated.head),
+        }
+    }
+
+    /// Returns the answer with another head, and a body that is read in another form.
+    pub(crate) fn translated(self, head: ResponseHead, form: Form) -> Self {
+        let Self {
+            body,
+            address,
+            progress,
+        } = self;
+        let body = match body {
+            Body::Wire(wire) => Body::Translated(Box::new(Translated {
+                wire,
+                head,
+                form,
+                progress: Translation::Open,
+            })),
+            translated @ Body::Translated(_) => translated,
+        };
+        Self {
+            body,
+            address,
+            progress,
+        }
+    }
+
+    /// Returns the upstream's own figures about the answer, as far as it has given them, or `None` for one that was not translated.
+    pub fn figures(&self) -> Option<Figures> {
+        match &self.body {
+            Body::Wire(_) => None,
+            Body::Translated(translated) => Some(translated.figures()),
         }
     }
 
@@ -78,8 +117,9 @@ impl Response {
             return Error::e_explain(ErrorType::ReadError, "the body broke off");
         }
         let read = match &mut self.body {
-            Body::Http1(incoming) => incoming.read().await,
-            Body::Http2(incoming) => incoming.read().await,
+            Body::Wire(wire) => wire.read().await,
+            // On the heap it does not weigh on the reads of all others.
+            Body::Translated(translated) => Box::pin(translated.read()).await,
         };
         if read.is_err() {
             self.progress = Progress::Broken;
@@ -95,8 +135,8 @@ impl Response {
     /// Sets the idle timeout of reads.
     pub(crate) fn set_idle_timeout(&mut self, idle: Duration) {
         match &mut self.body {
-            Body::Http1(incoming) => incoming.set_idle_timeout(idle),
-            Body::Http2(incoming) => incoming.set_idle_timeout(idle),
+            Body::Wire(wire) => wire.set_idle_timeout(idle),
+            Body::Translated(translated) => translated.wire.set_idle_timeout(idle),
         }
     }
 
@@ -106,8 +146,8 @@ impl Response {
             return false;
         }
         let done = match &mut self.body {
-            Body::Http1(incoming) => Ok(incoming.is_done()),
-            Body::Http2(incoming) => incoming.is_done(),
+            Body::Wire(wire) => wire.is_done(),
+            Body::Translated(translated) => translated.is_done(),
         };
         done.unwrap_or_else(|_| {
             self.progress = Progress::Broken;
@@ -118,16 +158,58 @@ impl Response {
     /// Returns the trailers behind the body, once it is done.
     pub fn trailers(&mut self) -> Option<HeaderMap> {
         match &mut self.body {
-            Body::Http1(_) => None,
-            Body::Http2(incoming) => incoming.trailers(),
+            Body::Wire(Wire::Http2(incoming)) => incoming.trailers(),
+            Body::Wire(Wire::Http1(_)) | Body::Translated(_) => None,
         }
     }
 
     /// Gives the connection back to the pool, if it can be reused.
     pub(crate) fn release(self, upstream: &Upstream) {
-        match self.body {
-            Body::Http1(incoming) => incoming.release(upstream, &self.address),
-            Body::Http2(incoming) => incoming.release(upstream, &self.address.peer),
+        let wire = match self.body {
+            Body::Wire(wire) => wire,
+            Body::Translated(mut translated) => {
+                // A translation may end before its answer does.
+                if !translated.wire.is_done().is_ok_and(|is_done| is_done) {
+                    return;
+                }
+                translated.wire
+            }
+        };
+        match wire {
+            Wire::Http1(incoming) => incoming.release(upstream, &self.address),
+            Wire::Http2(incoming) => incoming.release(upstream, &self.address.peer),
+        }
+    }
+}
+
+// === impl Wire ===
+
+impl Wire {
+    fn head(&self) -> Option<&ResponseHead> {
+        match self {
+            Self::Http1(incoming) => incoming.head(),
+            Self::Http2(incoming) => incoming.head(),
+        }
+    }
+
+    pub(super) async fn read(&mut self) -> pingora_core::Result<Option<Bytes>> {
+        match self {
+            Self::Http1(incoming) => incoming.read().await,
+            Self::Http2(incoming) => incoming.read().await,
+        }
+    }
+
+    fn set_idle_timeout(&mut self, idle: Duration) {
+        match self {
+            Self::Http1(incoming) => incoming.set_idle_timeout(idle),
+            Self::Http2(incoming) => incoming.set_idle_timeout(idle),
+        }
+    }
+
+    pub(super) fn is_done(&mut self) -> pingora_core::Result<bool> {
+        match self {
+            Self::Http1(incoming) => Ok(incoming.is_done()),
+            Self::Http2(incoming) => incoming.is_done(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::connect::{Link, Purpose};
 use super::error::{RequestError, describe};
 use super::h1::{self, AnswerTo, Incoming, Persistence};
 use super::interim::{Interim, Stage};
-use super::response::{Body, Response};
+use super::response::{Response, Wire};
 use crate::Upstream;
 use crate::credential::Credential;
 use crate::dns::Address;
@@ -233,7 +233,7 @@ async fn answer(
         };
         match interim.classify(status) {
             Ok(Stage::Interim) => {}
-            Ok(Stage::Final) => return Ok(Response::new(Body::Http1(incoming), address)),
+            Ok(Stage::Final) => return Ok(Response::new(Wire::Http1(incoming), address)),
             Err(unending) => {
                 let reason = unending.to_string();
                 return Err(RequestError::Malformed { upstream, reason });

@@ -74,6 +74,7 @@ impl DecidedRequest<'_> {
                 credential: None,
                 moved_from: None,
                 request_id: None,
+                translated: None,
                 result: Ok(200),
             })
             .into_iter()

@@ -22,7 +22,7 @@ use crate::exchange::delivery::{ConnectionFate, Delivered};
 use crate::exchange::downstream::{ClientLeft, while_there};
 use crate::exchange::forward::answered::Forwarded;
 use crate::exchange::forward::attempt::client_left;
-use crate::exchange::forward::failed_attempt::{refuse, refuse_closed};
+use crate::exchange::forward::failed_attempt::{refuse, refuse_closed, refuse_unfit};
 use crate::exchange::forward::no_target;
 use crate::exchange::forward::queue::{TargetQueue, Turn};
 use crate::exchange::headers::{self, AnswerForm, BodyCoding, Framing, Passing};
@@ -71,6 +71,8 @@ enum Fetched {
     Answered(Result<BufferedResponse, Refused>),
     /// The upstream does not take the request now.
     Closed(Closed),
+    /// The upstream has nothing for the request.
+    Unfit(Refused),
 }
 
 // === impl Fetch ===
@@ -107,6 +109,9 @@ impl Fetch<'_> {
                     // The answer of another target says more.
                     outcome.get_or_insert_with(|| Err(refuse_closed(&closed)));
                 }
+                Fetched::Unfit(refused) => {
+                    outcome.get_or_insert(Err(refused));
+                }
             }
         }
         outcome.unwrap_or_else(|| Err(no_target()))
@@ -114,6 +119,11 @@ impl Fetch<'_> {
 
     async fn send_to(&mut self, turn: Turn<'_>, request: &FetchRequest<'_>) -> Fetched {
         let target = turn.target;
+        if let Err(unfit) = target.upstream.serves(&request.method, request.path) {
+            let upstream = &target.upstream.config.name;
+            self.settlement.pass_over_unfit(upstream, &unfit);
+            return Fetched::Unfit(refuse_unfit(upstream, unfit));
+        }
         let admission = Admission::Required(turn.alternative);
         let mut attempt = match target.upstream.attempt(admission) {
             Ok(attempt) => attempt,

@@ -9,7 +9,9 @@ use witgate_http::Value;
 use witgate_messages::endpoint::Endpoint;
 use witgate_messages::retry::{Advice, Verdict};
 use witgate_messages::splice::splice;
-use witgate_upstream::{Admission, Departure, Framing, HeadersOf, Request, Response, Wish};
+use witgate_upstream::{
+    Admission, Departure, Framing, HeadersOf, Request, RequestError, Response, Wish,
+};
 
 use super::answered::Answered;
 use super::failed_attempt::{FailedAttempt, Left};
@@ -86,7 +88,12 @@ pub(crate) async fn attempt(
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             tracing::warn!(request = settlement.id(), error = %error, "an attempt failed");
-            settlement.record_attempt(&mut attempt, model, Err(error.to_string()));
+            match &error {
+                RequestError::Unfit { upstream, unfit } => {
+                    settlement.pass_over_unfit(upstream, unfit);
+                }
+                error => settlement.record_attempt(&mut attempt, model, Err(error.to_string())),
+            }
             return Ok(Attempted::Failed(FailedAttempt {
                 reason: RetryReason::of_failure(&error),
                 wait: None,
@@ -232,8 +239,11 @@ fn body(decision: &Decision, target: &Target) -> Result<Body, Refused> {
         .model
         .as_deref()
         .filter(|model| head.model().as_deref() != Some(*model));
+    // A body that is translated has to be read.
+    let sent = decision.view.sent.as_ref();
+    let sent = sent.filter(|_| !target.upstream.translates());
     if head.edits().is_empty() && model.is_none() {
-        let sent = decision.view.sent.as_ref().unwrap_or_else(|| head.body());
+        let sent = sent.unwrap_or_else(|| head.body());
         return Ok(as_sent(SmallVec::from_iter([sent.clone()])));
     }
     let spliced = match model {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use witgate_upstream::{ChosenBy, Closed, RequestError, Severity};
+use witgate_upstream::{ChosenBy, Closed, Consequence, RequestError, Severity, Unfit};
 
 use super::answered::Answered;
 use super::retry_reason::RetryReason;
@@ -49,11 +49,24 @@ impl FailedAttempt {
         }
     }
 
+    /// Returns whether the target was passed over because its dialect cannot carry the request.
+    pub(crate) fn was_unfit(&self) -> bool {
+        match &self.left {
+            Left::Failed(error) => error.is_passed_over(),
+            Left::Answer(_) | Left::Closed(_) => false,
+        }
+    }
+
     /// Returns whether the plan allows another attempt after this one.
     pub(crate) fn plan_allows_another(&self, decision: &Decision) -> bool {
-        match self.left {
+        match &self.left {
             Left::Closed(_) => true,
-            Left::Failed(RequestError::Unsendable { .. }) => true,
+            Left::Failed(RequestError::Unsendable { .. } | RequestError::NoCredential { .. }) => {
+                true
+            }
+            Left::Failed(RequestError::Unfit { unfit, .. }) => {
+                unfit.consequence == Consequence::PassedOver
+            }
             Left::Answer(_) | Left::Failed(_) => self.reason.plan_allows_another(decision),
         }
     }
@@ -86,6 +99,12 @@ fn in_whole_seconds(wait: Option<Duration>) -> Duration {
     wait.map_or(SECOND, |wait| wait.max(SECOND))
 }
 
+/// Returns the refusal of a request that the only upstream for it cannot take.
+pub(crate) fn refuse_unfit(upstream: &str, unfit: Unfit) -> Refused {
+    let upstream = upstream.to_owned();
+    refuse(&RequestError::Unfit { upstream, unfit })
+}
+
 /// Returns the refusal of a request that got no answer, with the blame on whoever chose the limit.
 pub(crate) fn refuse(error: &RequestError) -> Refused {
     let message = error.to_string();
@@ -106,5 +125,10 @@ pub(crate) fn refuse(error: &RequestError) -> Refused {
             ..Refused::upstream(429, message)
         },
         RequestError::Unsendable { .. } => Refused::client(400, message),
+        RequestError::Unfit { unfit, .. } if unfit.status >= 500 => {
+            Refused::gateway(unfit.status, message)
+        }
+        RequestError::Unfit { unfit, .. } => Refused::client(unfit.status, message),
+        RequestError::NoCredential { .. } => Refused::gateway(503, message),
     }
 }

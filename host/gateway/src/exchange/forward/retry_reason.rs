@@ -39,7 +39,10 @@ impl RetryReason {
     /// Returns the reason that a request without an answer gives.
     pub(crate) fn of_failure(error: &RequestError) -> Self {
         match error {
-            RequestError::Connect { .. } | RequestError::Unsendable { .. } => Self::Connect,
+            RequestError::Connect { .. }
+            | RequestError::Unsendable { .. }
+            | RequestError::Unfit { .. }
+            | RequestError::NoCredential { .. } => Self::Connect,
             RequestError::Timeout { .. } => Self::Timeout,
             RequestError::Exhausted { .. } => Self::RateLimit,
             RequestError::Broken { .. } | RequestError::Malformed { .. } => Self::ServerError,

@@ -1,6 +1,6 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
-use witgate_upstream::{Attempt, Closed};
+use witgate_upstream::{Attempt, Closed, Figures, Unfit};
 
 use super::Settlement;
 use crate::receipts::receipt;
@@ -23,6 +23,7 @@ impl Settlement {
                 moved_from: sent.moved_from,
                 request_id: sent.request_id,
                 result: sent.result,
+                translated: sent.translated.map(receipt::Translated::of),
             });
         }
     }
@@ -31,6 +32,20 @@ impl Settlement {
     pub(in crate::exchange) fn pass_over(&mut self, closed: &Closed) {
         let passed = (closed.upstream.clone(), closed.reason.to_string());
         self.receipt.route.passed_over.push(passed);
+    }
+
+    /// Says, for the receipt, that a target was not asked because its dialect cannot carry the request.
+    pub(in crate::exchange) fn pass_over_unfit(&mut self, upstream: &str, unfit: &Unfit) {
+        let passed = (upstream.to_owned(), unfit.to_string());
+        self.receipt.route.passed_over.push(passed);
+    }
+
+    /// Notes the figures of the last upstream about its own answer.
+    pub(in crate::exchange) fn note_figures(&mut self, figures: Figures) {
+        let last = self.receipt.route.attempts.last_mut();
+        if let Some(translated) = last.and_then(|last| last.translated.as_mut()) {
+            translated.figures = figures;
+        }
     }
 
     /// Notes that a plan of this plugin names an upstream that is not configured. Says whether that is news: the requests of

@@ -11,7 +11,7 @@ use witgate_runtime::{self as contract, Lineup};
 
 use super::fields::{Fields, MAX_ENTRIES};
 use super::put::{List, Put, Scalar};
-use super::{Outcome, Receipt};
+use super::{Outcome, Receipt, Translated};
 use crate::answer::refused::{Blame, Refused};
 use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
@@ -159,6 +159,9 @@ impl Receipt {
                     fields.maybe_text("model", attempt.model.as_deref());
                     fields.maybe_text("credential", attempt.credential.as_deref());
                     fields.maybe_text("moved_from", attempt.moved_from.as_deref());
+                    if let Some(translated) = &attempt.translated {
+                        put_translated(translated, fields);
+                    }
                     fields.maybe_text("request_id", attempt.request_id.as_deref());
                     match &attempt.result {
                         Ok(status) => fields.number("status", u64::from(*status)),
@@ -243,6 +246,17 @@ pub(super) fn put_plugins<P: Put>(lineup: &Lineup, fields: &mut Fields<P>) {
             }
         }
     });
+}
+
+fn put_translated<P: Put>(translated: &Translated, fields: &mut Fields<P>) {
+    let (sent, figures) = (&translated.sent, &translated.figures);
+    fields.own("provider", &sent.provider);
+    fields.text("sent_model", &sent.model);
+    if !sent.removed.is_empty() {
+        fields.text("removed", &sent.removed.join(", "));
+    }
+    fields.maybe_number("latency_ms", figures.latency_ms);
+    fields.maybe_number("first_byte_ms", figures.first_byte_ms);
 }
 
 fn put_refusal<P: Put>(refused: &Refused, fields: &mut Fields<P>) {
@@ -367,6 +381,7 @@ mod tests {
                         moved_from: Some("second".into()),
                         request_id: text("r"),
                         result: Ok(200),
+                        translated: None,
                     })
                     .into(),
                 passed_over: vec![("three".to_owned(), "open".to_owned())],

@@ -3,7 +3,7 @@
 use witgate_messages::meter::Reading;
 use witgate_runtime::{Envelope, Fault, GuardCalls};
 
-use super::{Attempt, DialectNote, Downgrade, Receipt};
+use super::{Attempt, DialectNote, Downgrade, Receipt, Translated};
 use crate::receipts::charged::Charged;
 
 // === impl Receipt ===
@@ -89,6 +89,15 @@ fn of_attempt(attempt: &Attempt) -> usize {
         + attempt.moved_from.as_ref().map_or(0, |name| name.len())
         + optional(&attempt.request_id)
         + attempt.result.as_ref().map_or_else(String::len, |_| 0)
+        + attempt.translated.as_deref().map_or(0, of_translated)
+}
+
+fn of_translated(translated: &Translated) -> usize {
+    let sent = &translated.sent;
+    size_of::<Translated>()
+        + sent.provider.len()
+        + sent.model.len()
+        + sent.removed.iter().map(|it| text(it)).sum::<usize>()
 }
 
 fn of_fault(fault: &Fault) -> usize {

@@ -6,10 +6,11 @@ use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_messages::meter::{Reading, Source};
 use witgate_messages::price::{Cost, Pricing};
 use witgate_runtime::{Envelope, Hook, Lineup, Value};
+use witgate_upstream::{AsSent, Figures};
 
 use super::super::{
-    Attempt, Downgrade, Outcome, RequestFacts, ResponseFacts, RouteFacts, Timing, UsageFacts,
-    write_line,
+    Attempt, Downgrade, Outcome, RequestFacts, ResponseFacts, RouteFacts, Timing, Translated,
+    UsageFacts, write_line,
 };
 use super::*;
 use crate::answer::refused::{Blame, Refused, Retry};
@@ -168,9 +169,24 @@ impl Dice {
                 moved_from: dice.maybe(Self::text).map(Into::into),
                 request_id: dice.maybe(Self::text),
                 result: dice.maybe(Self::text).map_or(Ok(200), Err),
+                translated: dice.maybe(Self::translated).map(Box::new),
             }),
             passed_over: self.pairs(2),
             ..RouteFacts::default()
+        }
+    }
+
+    fn translated(&mut self) -> Translated {
+        Translated {
+            sent: AsSent {
+                provider: self.text(),
+                model: self.text(),
+                removed: self.some(3, |dice, _| dice.text()),
+            },
+            figures: Figures {
+                latency_ms: self.maybe(Self::number),
+                first_byte_ms: self.maybe(Self::number),
+            },
         }
     }
 

@@ -1,0 +1,52 @@
+//! The messages of errors: Bedrock's own, with the upstream's name and a cure where the operator has one.
+
+use witgate_bedrock::fault::Reason;
+use witgate_bedrock::{Fault, Skew};
+
+use crate::dialect::By;
+
+/// Returns the message of an error.
+pub(super) fn message(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> String {
+    let upstream = &by.upstream.config.name;
+    let said = &fault.message;
+    match cure(fault, skew, by, region) {
+        Some(cure) => format!("{said} (upstream {upstream}: {cure})"),
+        None => said.clone(),
+    }
+}
+
+fn cure(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> Option<String> {
+    if let Some(skew) = skew {
+        return Some(skew.to_string());
+    }
+    if fault.reason == Some(Reason::Credential) {
+        return Some(match by.keys {
+            Some(held) => format!(
+                "AWS refuses the credential from {}; renew it there, or look whether it belongs to another account or region",
+                held.origin
+            ),
+            None => "AWS refuses the API key; make a new one, or look whether it belongs to another region".to_owned(),
+        });
+    }
+    match fault.name.as_str() {
+        "AccessDeniedException" => Some(format!(
+            "allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream for this model in IAM, and access to it in {region}"
+        )),
+        "ResourceNotFoundException" => Some(format!(
+            "{region} has no such model or profile; map the model's name in `models`, or choose another `geography`"
+        )),
+        "ValidationException" if is_about_model(&fault.message) => Some(format!(
+            "{region} does not serve the model under this id; map the model's name in `models`, or choose another `geography`"
+        )),
+        "ServiceQuotaExceededException" => {
+            Some("a quota of the AWS account is exhausted; raise it in AWS's console".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Returns true for Bedrock's words about ids: "The provided model identifier is invalid", and "Invocation of model ID … with on-demand
+/// throughput isn't supported".
+fn is_about_model(message: &str) -> bool {
+    message.contains("model identifier") || message.contains("on-demand throughput")
+}
