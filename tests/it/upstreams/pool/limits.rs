@@ -60,13 +60,8 @@ async fn no_429_reaches_a_client_while_any_key_has_room() {
     assert_eq!(b.used, 60, "and this one");
     assert!(c.used >= 220 && c.refused == 0, "the rest: {c:?}");
     // Each agent may find an exhausted key out for itself, if all ask at once; afterwards it is left alone.
-<<<<<<< HEAD
-    let refused = usize::try_from(a.refused + b.refused).unwrap();
-    assert!(refused <= AGENTS, "{refused} refusals");
-=======
     let refused = a.refused + b.refused;
     assert!(refused <= AGENTS as u64, "{refused} refusals");
->>>>>>> pools
 
     // A session leaves a key once, and does not come back to it.
     let mut agents: BTreeMap<String, Vec<String>> = BTreeMap::new();
