@@ -312,10 +312,7 @@ impl UpstreamFile {
 fn base_url(written: Option<&str>, check: &mut Check<'_>) -> Option<BaseUrl> {
     let Some(url) = written else {
         if !check.has_problem("base_url") {
-            check.problem(
-                "base_url",
-                "is missing, such as \"https://api.anthropic.com\"",
-            );
+            check.problem("", "`base_url` is missing");
         }
         return None;
     };

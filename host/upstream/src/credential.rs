@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
-use self::aws::{AwsKeys, Held, KeysStatus};
+use self::aws::{AskEndpoint, AwsKeys, Held, KeysStatus};
 use crate::config::{self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential};
 use crate::request::is_callers_credential;
 
@@ -202,8 +202,8 @@ impl CredentialStore {
         }
     }
 
-    /// Renews the credential before it expires, forever.
-    pub(crate) async fn keep_fresh(&self, upstream: &str) {
+    /// Renews the credential before it expires, forever. AWS keys of a container or an instance are got by `ask`.
+    pub(crate) async fn keep_fresh(&self, upstream: &str, ask: AskEndpoint) {
         match &self.access {
             Access::Nothing | Access::Callers => {}
             Access::Own(own) => {
@@ -211,7 +211,7 @@ impl CredentialStore {
                     own.keep_fresh(upstream, command).await;
                 }
             }
-            Access::Keys(keys) => keys.keep_fresh(upstream).await,
+            Access::Keys(keys) => keys.keep_fresh(upstream, ask).await,
         }
     }
 

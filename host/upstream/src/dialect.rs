@@ -4,6 +4,7 @@
 //! A further dialect is a [`Dialect`] here and its settings in `config/`. Nothing of it is in the way of upstreams without one.
 
 mod bedrock;
+pub(crate) mod decode;
 mod send;
 
 use std::time::SystemTime;
@@ -13,13 +14,12 @@ use http::{Method, StatusCode};
 use smallvec::SmallVec;
 use witgate_http::{Headers, ResponseHead};
 
-use crate::Upstream;
 use crate::config::UpstreamConfig;
-use crate::connection::translated::Decode;
 use crate::credential::aws::Held;
 use crate::request::Request;
 
 pub(crate) use self::bedrock::Bedrock;
+use self::decode::Decode;
 
 /// The translation of one dialect.
 pub(crate) trait Dialect: Send + Sync {
@@ -59,7 +59,10 @@ pub(crate) enum Asked {
 
 /// The one who asks, and when.
 pub(crate) struct By<'a> {
-    pub(crate) upstream: &'a Upstream,
+    /// The upstream that is asked.
+    pub(crate) config: &'a UpstreamConfig,
+    /// Its host and, unless it is the scheme's own, the port.
+    pub(crate) authority: &'a str,
     /// Keys to sign with; `None` for a credential that is a header.
     pub(crate) keys: Option<&'a Held>,
     /// The time by the gateway's clock.
@@ -141,36 +144,6 @@ impl Unfit {
             reason: reason.into(),
             consequence: Consequence::PassedOver,
             status,
-        }
-    }
-}
-
-// === impl Upstream ===
-
-impl Upstream {
-    /// Returns whether requests are translated on their way to the upstream, which needs bodies that are not compressed.
-    pub fn translates(&self) -> bool {
-        self.dialect.is_some()
-    }
-
-    /// Returns the seconds by which the upstream's clock is ahead of this machine's, if requests are signed for its time; `None` while
-    /// the clocks agree.
-    pub fn clock_ahead(&self) -> Option<i64> {
-        self.dialect.as_ref()?.clock_ahead()
-    }
-
-    /// Checks that the upstream has something for a path of the API, whatever the request is.
-    ///
-    /// # Errors
-    ///
-    /// [`Unfit`]: its dialect has nothing for it.
-    pub fn serves(&self, method: &Method, path: &str) -> Result<(), Unfit> {
-        match &self.dialect {
-            None => Ok(()),
-            Some(dialect) => match Asked::of(method, path) {
-                Some(_) => Ok(()),
-                None => Err(Unfit::passed_over(404, dialect.lacks())),
-            },
         }
     }
 }

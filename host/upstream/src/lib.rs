@@ -19,6 +19,7 @@ mod dialect;
 mod dns;
 mod group;
 mod health;
+mod keys_endpoint;
 mod latency;
 mod limit;
 pub mod pem;

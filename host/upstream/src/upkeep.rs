@@ -10,9 +10,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::credential::aws::AskEndpoint;
 use super::health::Turn;
+use super::keys_endpoint;
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
+
+/// The way to the endpoints of containers and instances.
+const ASK: AskEndpoint = |place| Box::pin(keys_endpoint::ask(place));
 
 /// The tasks of one upstream.
 struct Kept {
@@ -62,12 +67,19 @@ impl Kept {
         }
         if upstream.credential.expires() {
             let upstream = Arc::clone(upstream);
-            tasks.spawn(async move { upstream.credential.keep_fresh(&upstream.config.name).await });
+            tasks.spawn(async move {
+                upstream
+                    .credential
+                    .keep_fresh(&upstream.config.name, ASK)
+                    .await;
+            });
         }
         let pool = upstream.pool.iter().flat_map(|pool| pool.members());
         for member in pool.filter(|member| member.store.expires()) {
             let (upstream, member) = (Arc::clone(upstream), Arc::clone(member));
-            tasks.spawn(async move { member.store.keep_fresh(&upstream.config.name).await });
+            tasks.spawn(async move {
+                member.store.keep_fresh(&upstream.config.name, ASK).await;
+            });
         }
         Self {
             upstream: Arc::clone(upstream),

@@ -27,6 +27,14 @@ pub struct GatewayBuilder {
     receipts: String,
     top: String,
     extra: String,
+    plugins_are: Plugins,
+}
+
+/// The plugins that a gateway is started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plugins {
+    Admitted,
+    PerhapsRefused,
 }
 
 // === impl GatewayBuilder ===
@@ -59,6 +67,7 @@ impl GatewayBuilder {
             receipts: String::new(),
             top: String::new(),
             extra: String::new(),
+            plugins_are: Plugins::Admitted,
         }
     }
 
@@ -129,6 +138,12 @@ impl GatewayBuilder {
             .await
     }
 
+    /// Starts it although a plugin is refused.
+    pub async fn start_with_refused(mut self) -> TestGateway {
+        self.plugins_are = Plugins::PerhapsRefused;
+        self.start().await
+    }
+
     /// Starts it with name look-ups of the test's own.
     pub async fn start_with_resolver(self, resolver: Arc<dyn Resolver>) -> TestGateway {
         self.start_by(|config| Server::start(config, Options::default().resolver(resolver)))
@@ -139,6 +154,7 @@ impl GatewayBuilder {
     where
         F: Future<Output = anyhow::Result<Server>>,
     {
+        let must_be_admitted = self.plugins_are == Plugins::Admitted;
         let (folder, key) = self.lay_out();
         let config = Config::read(&folder.path().join("witgate.toml"))
             .expect("the test's configuration is right");
@@ -146,10 +162,11 @@ impl GatewayBuilder {
             .await
             .unwrap();
         for plugin in running.policies().status() {
-            assert_eq!(
-                plugin.last_error, None,
-                "the test's plugin `{}` is admitted",
-                plugin.name
+            assert!(
+                plugin.last_error.is_none() || !must_be_admitted,
+                "the test's plugin `{}` is admitted: {:?}",
+                plugin.name,
+                plugin.last_error
             );
         }
         TestGateway::new(running, folder, key)

@@ -196,9 +196,9 @@ const MAX_METHOD_BYTES: usize = 32;
 
 impl Translated {
     /// Returns the translation of a request before there are figures.
-    pub(crate) fn of(sent: Box<AsSent>) -> Box<Self> {
+    pub(crate) fn of(sent: AsSent) -> Box<Self> {
         Box::new(Self {
-            sent: *sent,
+            sent,
             figures: Figures::default(),
         })
     }

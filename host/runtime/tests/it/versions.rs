@@ -131,7 +131,10 @@ fn a_gallery_of_mismatched_guests_is_told_interface_versions_and_the_first_diffe
         "count: func(name: string, by: u64)",
         "count: func(name: string, by: s64)",
     );
-    let place = ("        path: string,", "        place: string,");
+    let place = (
+        "`rules[2].when`.\n        path: string,",
+        "`rules[2].when`.\n        place: string,",
+    );
     let rule = ("        rule: option<string>,", "        rule: string,");
     let used = "(call $count (i32.const 16) (i32.const 7) (i64.const 1))";
     let mut gallery = vec![

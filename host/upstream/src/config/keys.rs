@@ -181,15 +181,6 @@ pub(super) fn region() -> Option<String> {
 // === impl KeysConfig ===
 
 impl KeysConfig {
-    /// Says where keys would come from now, without asking an endpoint.
-    ///
-    /// # Errors
-    ///
-    /// There are wrong ones, or none where they would be.
-    pub fn look(&self) -> Result<String, String> {
-        crate::credential::aws::look(self)
-    }
-
     /// Reads the environment, with the configured names of variables in place of the usual ones.
     ///
     /// # Errors

@@ -8,10 +8,11 @@ use http::HeaderMap;
 use pingora_core::{Error, ErrorType};
 use witgate_http::{ResponseHead, Value};
 
-use super::translated::{Form, Progress as Translation, Translated};
+use super::translated::{Form, Translated};
 use super::{h1, h2};
 use crate::Upstream;
 use crate::dialect::Figures;
+use crate::dialect::decode::Progress as Translation;
 use crate::dns::Address;
 
 /// Longest id of a request that is kept of an upstream's, in bytes.

@@ -5,30 +5,7 @@ use witgate_http::ResponseHead;
 
 use super::response::Wire;
 use crate::dialect::Figures;
-
-/// A translator of a stream.
-pub(crate) trait Decode: Send + Sync {
-    /// Returns the content type of the translation.
-    fn content_type(&self) -> &'static str;
-
-    /// Reads a piece and appends what it becomes.
-    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Progress;
-
-    /// Reads the end, and appends what the client is told of one that comes too early.
-    fn end(&mut self, out: &mut Vec<u8>);
-
-    /// Returns the upstream's own figures, as far as they have been sent.
-    fn figures(&self) -> Figures;
-}
-
-/// The progress of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// More may come.
-    Open,
-    /// Nothing that comes is of use.
-    Over,
-}
+use crate::dialect::decode::{Decode, Progress};
 
 /// The form of a body.
 pub(crate) enum Form {

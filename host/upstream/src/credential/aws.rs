@@ -4,9 +4,9 @@
 //! background: ahead of their end, and when the upstream has refused those in use. Requests wait for keys only while there are none that
 //! are valid, and all of them for the same answer.
 
-mod endpoint;
-mod find;
+pub(crate) mod find;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use witgate_bedrock::Access;
 use witgate_bedrock::credentials::{Lease, State};
 
-use self::find::{Found, Origin};
+use self::find::{Found, Origin, Place};
 use super::Renewal;
 use crate::config::KeysConfig;
 
@@ -71,16 +71,24 @@ pub struct KeysStatus {
     pub trouble: Option<String>,
 }
 
-/// Says where keys are at hand, or which endpoint would be asked for them.
-///
-/// # Errors
-///
-/// As [`AwsKeys::try_open`].
-pub(crate) fn look(config: &KeysConfig) -> Result<String, String> {
-    Ok(match find::at_hand(config)? {
-        Found::Access(_, origin) => origin.to_string(),
-        Found::At(place) => place.to_string(),
-    })
+/// Asks an endpoint for keys.
+pub(crate) type AskEndpoint =
+    fn(Place) -> Pin<Box<dyn Future<Output = Result<(Access, Origin), String>> + Send>>;
+
+// === impl KeysConfig ===
+
+impl KeysConfig {
+    /// Says where keys are at hand, or which endpoint would be asked for them.
+    ///
+    /// # Errors
+    ///
+    /// There are wrong ones, or none where they would be.
+    pub fn look(&self) -> Result<String, String> {
+        Ok(match find::at_hand(self)? {
+            Found::Access(_, origin) => origin.to_string(),
+            Found::At(place) => place.to_string(),
+        })
+    }
 }
 
 // === impl AwsKeys ===
@@ -194,7 +202,7 @@ impl AwsKeys {
     }
 
     /// Renews the keys before they end, forever.
-    pub(super) async fn keep_fresh(&self, upstream: &str) {
+    pub(super) async fn keep_fresh(&self, upstream: &str, ask: AskEndpoint) {
         let mut failures = 0_u32;
         let mut asked: Option<Instant> = None;
         loop {
@@ -214,7 +222,7 @@ impl AwsKeys {
                 }
             }
             let had_none = self.current.load().is_none();
-            match self.find().await {
+            match self.find(ask).await {
                 Ok(origin) => {
                     failures = 0;
                     // The first keys are no renewal, which may follow at once.
@@ -242,13 +250,13 @@ impl AwsKeys {
     }
 
     /// Looks for keys, and asks an endpoint for them if they are there.
-    async fn find(&self) -> Result<Origin, String> {
+    async fn find(&self, ask: AskEndpoint) -> Result<Origin, String> {
         let config = self.config.clone();
         let found = tokio::task::spawn_blocking(move || find::at_hand(&config)).await;
         let (access, origin) =
             match found.map_err(|_| "the files could not be read".to_owned())?? {
                 Found::Access(access, origin) => (access, origin),
-                Found::At(place) => endpoint::ask(place).await?,
+                Found::At(place) => ask(place).await?,
             };
         self.hold(access, origin.clone());
         Ok(origin)

@@ -102,7 +102,7 @@ impl Dialect for Bedrock {
             request::translate(endpoint, &head, header, &self.models, &self.policy)
                 .map_err(|error| unfit(&error))?;
         // A path before the API's own is part of what is signed.
-        let prefix = &by.upstream.config.base.prefix;
+        let prefix = &by.config.base.prefix;
         translated.path.insert_str(0, prefix);
 
         let mut headers = Headers::with_capacity_of(&[given], 8);
@@ -119,7 +119,7 @@ impl Dialect for Bedrock {
         }
         if let Some(held) = by.keys {
             let place = Place {
-                authority: &by.upstream.authority,
+                authority: by.authority,
                 region: &self.region,
             };
             let signed = sign(&translated, place, &held.access, self.time(by.now))
@@ -140,7 +140,7 @@ impl Dialect for Bedrock {
             headers,
             body: translated.body,
             note: AsSent {
-                provider: by.upstream.config.provider.clone(),
+                provider: by.config.provider.clone(),
                 model: translated.model.to_string(),
                 removed: translated.removed,
             },

@@ -26,6 +26,32 @@ const JSON: &str = "application/json";
 // === impl Upstream ===
 
 impl Upstream {
+    /// Returns whether requests are translated on their way to the upstream, which needs bodies that are not compressed.
+    pub fn translates(&self) -> bool {
+        self.dialect.is_some()
+    }
+
+    /// Returns the seconds by which the upstream's clock is ahead of this machine's, if requests are signed for its time; `None` while
+    /// the clocks agree.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.dialect.as_ref()?.clock_ahead()
+    }
+
+    /// Checks that the upstream has something for a path of the API, whatever the request is.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfit`]: its dialect has nothing for it.
+    pub fn serves(&self, method: &Method, path: &str) -> Result<(), Unfit> {
+        match &self.dialect {
+            None => Ok(()),
+            Some(dialect) => match Asked::of(method, path) {
+                Some(_) => Ok(()),
+                None => Err(Unfit::passed_over(404, dialect.lacks())),
+            },
+        }
+    }
+
     /// Translates a request, sends it, and translates the head of its answer. Says in `note` what was sent.
     ///
     /// # Errors
@@ -44,7 +70,8 @@ impl Upstream {
         let mut is_first = true;
         loop {
             let by = By {
-                upstream: self,
+                config: &self.config,
+                authority: &self.authority,
                 keys: held.as_deref(),
                 now: SystemTime::now(),
             };

@@ -42,7 +42,7 @@ async fn a_plugin_that_claims_the_path_of_another_is_refused_with_both_names() {
     );
     // Plugins are loaded by name, so this one is the second.
     let builder = openai(&upstream).plugin("rival", HOSTILE, &sidecar);
-    let gate = builder.start().await;
+    let gate = builder.start_with_refused().await;
     let status = gate.plugin_status("rival").await;
     let error = status["last_error"].as_str().unwrap_or_default();
     assert!(
@@ -68,7 +68,7 @@ async fn a_path_that_is_not_granted_refuses_the_plugin() {
     let sidecar = shipped_sidecar("").replace("\"/openai/v1/*\"", "\"/other/*\"");
     let gate = openai(&upstream)
         .plugin("openai", OPENAI, &sidecar)
-        .start()
+        .start_with_refused()
         .await;
     let status = gate.plugin_status("openai").await;
     let error = status["last_error"].as_str().unwrap_or_default();

@@ -62,11 +62,11 @@ pub(super) async fn start_with(
     let rules = Rules::read();
     Upstream::start_with(move |request| {
         if let Err(refused) = takes.check(request) {
-            return refused;
+            return *refused;
         }
         match rules.check(request) {
             Ok((operation, body)) => answer(&operation, &body),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     })
     .await
@@ -89,7 +89,7 @@ pub(super) async fn start_changing(takes: Vec<Takes>) -> Upstream {
         }
         match checked.and_then(|()| rules.check(request)) {
             Ok((operation, _)) => usual(&operation),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     })
     .await
@@ -134,25 +134,21 @@ pub(super) fn exception(status: u16, name: &str, message: &str) -> Answer {
     Answer::json(status, &headers, &json!({"message": message}))
 }
 
-fn invalid(message: &str) -> Answer {
-    exception(400, "ValidationException", message)
+fn invalid(message: &str) -> Box<Answer> {
+    Box::new(exception(400, "ValidationException", message))
 }
 
 // === impl Takes ===
 
 impl Takes {
-    fn check(&self, request: &Recorded) -> Result<(), Answer> {
+    fn check(&self, request: &Recorded) -> Result<(), Box<Answer>> {
         let (keys, ahead) = match self {
             Self::ApiKey(key) => {
                 let given = request.headers.get("authorization");
                 return if given == Some(format!("Bearer {key}").as_str()) {
                     Ok(())
                 } else {
-                    Err(exception(
-                        403,
-                        "AccessDeniedException",
-                        "Authentication failed",
-                    ))
+                    Err(exception(403, "AccessDeniedException", "Authentication failed").into())
                 };
             }
             Self::Keys(keys) => (keys, Duration::ZERO),
@@ -162,7 +158,7 @@ impl Takes {
         if let Some(session) = request.headers.get("x-amz-security-token")
             && keys.session.as_deref() != Some(session)
         {
-            return Err(exception(403, "ExpiredTokenException", refused));
+            return Err(exception(403, "ExpiredTokenException", refused).into());
         }
         let now = SystemTime::now() + ahead;
         let date = request.headers.get("x-amz-date").unwrap_or_default();
@@ -172,11 +168,11 @@ impl Takes {
             let date = http_date(now);
             let headers = [("x-amzn-errortype", kind), ("date", date.as_str())];
             let message = json!({"message": "Signature not yet current"});
-            return Err(Answer::json(403, &headers, &message));
+            return Err(Answer::json(403, &headers, &message).into());
         }
         match keys.verify(request, REGION) {
             Verdict::Valid => Ok(()),
-            Verdict::Invalid(why) => Err(exception(403, "InvalidSignatureException", &why)),
+            Verdict::Invalid(why) => Err(exception(403, "InvalidSignatureException", &why).into()),
         }
     }
 }
@@ -204,8 +200,11 @@ impl Rules {
     }
 
     /// Returns the operation and the body of the invocation.
-    fn check(&self, request: &Recorded) -> Result<(String, Value), Answer> {
-        let not_found = || exception(404, "UnknownOperationException", "no such operation");
+    fn check(&self, request: &Recorded) -> Result<(String, Value), Box<Answer>> {
+        let not_found = || {
+            let message = "no such operation";
+            Box::new(exception(404, "UnknownOperationException", message))
+        };
         let path = request
             .target()
             .strip_prefix("/model/")
@@ -249,7 +248,7 @@ impl Rules {
         Ok((operation.to_owned(), body))
     }
 
-    fn check_body(&self, body: &Value) -> Result<(), Answer> {
+    fn check_body(&self, body: &Value) -> Result<(), Box<Answer>> {
         let extra = |place: &str| invalid(&format!("{place}: Extra inputs are not permitted"));
         if body["anthropic_version"] != "bedrock-2023-05-31" {
             return Err(invalid("anthropic_version: Field required"));

@@ -23,7 +23,7 @@ impl Settlement {
                 moved_from: sent.moved_from,
                 request_id: sent.request_id,
                 result: sent.result,
-                translated: sent.translated.map(receipt::Translated::of),
+                translated: sent.translated.map(|sent| receipt::Translated::of(*sent)),
             });
         }
     }

@@ -16,7 +16,7 @@ pub(super) enum Found {
 }
 
 /// An endpoint that has keys.
-pub(super) enum Place {
+pub(crate) enum Place {
     Container(Box<Container>),
     Instance(Option<BaseUrl>),
 }

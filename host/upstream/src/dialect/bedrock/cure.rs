@@ -7,7 +7,7 @@ use crate::dialect::By;
 
 /// Returns the message of an error.
 pub(super) fn message(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> String {
-    let upstream = &by.upstream.config.name;
+    let upstream = &by.config.name;
     let said = &fault.message;
     match cure(fault, skew, by, region) {
         Some(cure) => format!("{said} (upstream {upstream}: {cure})"),

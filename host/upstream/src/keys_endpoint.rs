@@ -10,7 +10,6 @@ use witgate_bedrock::credentials::container::Container;
 use witgate_bedrock::credentials::{Ask, instance};
 use witgate_http::Headers;
 
-use super::find::{Origin, Place};
 use crate::Upstream;
 use crate::admission::Admission;
 use crate::config::{
@@ -19,6 +18,7 @@ use crate::config::{
 };
 use crate::connection::departure::Departure;
 use crate::connection::response::Response;
+use crate::credential::aws::find::{Origin, Place};
 use crate::dns::resolver::system_resolver;
 use crate::limit::Limit;
 use crate::request::{Framing, HeadersOf, Request};
@@ -34,7 +34,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// # Errors
 ///
 /// There are none, and the reason. It never quotes an answer.
-pub(super) async fn ask(place: Place) -> Result<(Access, Origin), String> {
+pub(crate) async fn ask(place: Place) -> Result<(Access, Origin), String> {
     match place {
         Place::Container(container) => {
             let proof = match container.token_file() {

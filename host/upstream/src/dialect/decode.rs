@@ -1,0 +1,27 @@
+//! The translation of a stream, piece by piece.
+
+use super::Figures;
+
+/// A translator of a stream.
+pub(crate) trait Decode: Send + Sync {
+    /// Returns the content type of the translation.
+    fn content_type(&self) -> &'static str;
+
+    /// Reads a piece and appends what it becomes.
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Progress;
+
+    /// Reads the end, and appends what the client is told of one that comes too early.
+    fn end(&mut self, out: &mut Vec<u8>);
+
+    /// Returns the upstream's own figures, as far as they have been sent.
+    fn figures(&self) -> Figures;
+}
+
+/// The progress of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More may come.
+    Open,
+    /// Nothing that comes is of use.
+    Over,
+}
