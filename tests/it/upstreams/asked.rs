@@ -129,6 +129,7 @@ async fn all_upstreams_are_told_of_in_their_order_and_one_that_is_not_there_hide
             "[upstreams.c]\nbase_url = \"{}\"\ncredential = \"client\"\n",
             callers.url()
         ),
+        "[upstreams.d]\nkind = \"bedrock\"\nregion = \"us-east-1\"\ncredential = { file = \"upstream.key\" }\n".to_owned(),
     ])
     .await;
     assert!(
@@ -139,5 +140,8 @@ async fn all_upstreams_are_told_of_in_their_order_and_one_that_is_not_there_hide
     assert!(
         lines[2].starts_with("upstream c: it answers; it is sent the callers' own credentials")
     );
-    assert_eq!((code, lines.len()), (Some(1), 3));
+    assert!(
+        lines[3].starts_with("upstream d: it was not asked: its dialect has no list of models")
+    );
+    assert_eq!((code, lines.len()), (Some(1), 4));
 }

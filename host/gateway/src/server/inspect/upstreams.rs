@@ -86,6 +86,10 @@ pub async fn upstreams(config: &Config) -> Vec<Verdict> {
 
 async fn ask(upstream: &Arc<Upstream>, prices: Option<&Prices>) -> Verdict {
     let name = &upstream.config.name;
+    if upstream.translates() {
+        let said = "it was not asked: its dialect has no list of models at this address; what `witgate check` says about its credential holds, and `/upstreams` shows the first answer";
+        return Verdict::fine(name, said.to_owned());
+    }
     let answered = match upstream.ask(MODELS, PATIENCE).await {
         Ok(answered) => answered,
         Err(why) => return Verdict::bad(name, why),
