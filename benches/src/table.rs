@@ -11,9 +11,9 @@ pub struct Table {
 
 impl Table {
     /// Returns a table with these titles.
-    pub fn new<'a>(titles: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<T: Into<String>>(titles: impl IntoIterator<Item = T>) -> Self {
         Self {
-            rows: vec![titles.into_iter().map(str::to_owned).collect()],
+            rows: vec![titles.into_iter().map(Into::into).collect()],
         }
     }
 

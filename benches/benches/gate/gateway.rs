@@ -102,6 +102,7 @@ impl Gateway {
         fs::write(at("secret"), "secret").expect("a file");
         let address = free_address();
         fs::write(at("witgate.toml"), self.config(address, upstream)).expect("a file");
+        check(program, folder.path());
         let mut command = Command::new(program);
         command
             .args(["run", "--config", "witgate.toml"])
@@ -124,4 +125,21 @@ impl Gateway {
             self.workers, self.tables
         )
     }
+}
+
+/// Checks that the gateway takes the configuration and all plugins: one of another contract's version would be left out, and the
+/// gateway be measured without it.
+fn check(program: &Path, folder: &Path) {
+    let mut command = Command::new(program);
+    let output = command
+        .args(["check", "--config", "witgate.toml"])
+        .current_dir(folder)
+        .output()
+        .expect("the gateway's program");
+    assert!(
+        output.status.success(),
+        "the gateway refuses what is to be measured; build it and this bench from the same tree:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

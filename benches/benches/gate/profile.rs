@@ -1,4 +1,4 @@
-//! A flat profile of the gateway with everything on, by crate and by function.
+//! Flat profiles of bare pingora and the gateway, side by side, by crate and by function.
 //!
 //! `perf` says in which share of the samples each function was; the kernel's count of processor time says how much that is.
 
@@ -11,63 +11,138 @@ use witgate_benches::symbols::part;
 use witgate_benches::table::{Table, decimal};
 
 use crate::load;
-use crate::proxies::Site;
-use crate::report::signed;
-use crate::server::WORKERS;
+use crate::proxies::{Proxy, Site};
 use crate::usage;
 use crate::work::Work;
 
 /// Samples a second and thread. A prime, so that they do not keep step with timers.
 const FREQUENCY: &str = "1999";
 
-/// Functions in the table.
-const FUNCTIONS: usize = 40;
+/// Turns of each proxy.
+const TURNS: u32 = 3;
 
-/// Measures a work and prints where its time went.
+/// Functions in the table.
+const FUNCTIONS: usize = 60;
+
+/// Where the time of one proxy went.
+struct Profile {
+    name: String,
+    /// Requests, or events.
+    count: u64,
+    /// Processor time of all, in nanoseconds.
+    processor: u64,
+    /// Weights of parts and functions.
+    samples: HashMap<(String, String), u64>,
+}
+
+/// Measures a work through bare pingora and the gateway with more and more of its parts, and prints where their time went.
 pub(crate) fn run(site: &Site, work: &Work, turn: Duration) {
     let folder = tempfile::tempdir().expect("a folder");
     check(&folder.path().join("tried"));
-    let proxy = site.everything(WORKERS);
-    // What runs once is over.
-    load::run(&proxy, work, Duration::from_secs(2));
-    let file = folder.path().join("samples");
-    let mut recorder = record(&file, proxy.id());
-    let measured = load::run(&proxy, work, turn);
-    end(&mut recorder);
-    let samples = samples(&file);
-    assert!(!samples.is_empty(), "perf has taken no samples");
-
-    let all: u64 = samples.values().sum();
-    let count = measured.count.max(1);
-    // The share of some samples as nanoseconds of a request or event.
-    let cost = |weight: u64| {
-        let share = u128::from(weight) * u128::from(measured.processor / count) / u128::from(all);
-        decimal(i64::try_from(share).unwrap_or(i64::MAX), 1000, 2)
-    };
-    let percent = |weight: u64| decimal(signed(weight * 1000 / all), 10, 1);
+    let proxies = site.own();
+    for proxy in &proxies {
+        // What runs once is over.
+        load::run(proxy, work, Duration::from_secs(2));
+        proxy.stop();
+    }
+    let mut profiles = proxies.each_ref().map(Profile::new);
+    // Turns, because the speed of the machine changes.
+    for _ in 0..TURNS {
+        for (proxy, profile) in proxies.iter().zip(&mut profiles) {
+            proxy.go_on();
+            profile.add(proxy, work, turn / TURNS, &folder.path().join("samples"));
+            proxy.stop();
+        }
+    }
     println!(
-        "\nprofile of {}, work {} with {} bytes of body: {} µs of processor time for each of {count}\n",
-        proxy.name,
-        work.name,
-        work.request,
-        cost(all)
+        "\nprofile of work {} with {} bytes of body; µs of processor time for each\n",
+        work.name, work.request
     );
-    let mut parts: HashMap<&str, u64> = HashMap::new();
-    for ((part, _), weight) in &samples {
-        *parts.entry(part).or_default() += weight;
-    }
-    let mut table = Table::new(["part", "%", "µs"]);
+    println!("{}", compared(&profiles, Profile::parts, usize::MAX));
+    println!("{}", compared(&profiles, Profile::functions, FUNCTIONS));
+}
+
+/// Returns the costs of all proxies, what takes most of the last one first, and no more than `most` rows.
+fn compared(
+    profiles: &[Profile],
+    weights: fn(&Profile) -> HashMap<String, u64>,
+    most: usize,
+) -> Table {
+    let names = profiles.iter().map(|profile| profile.name.clone());
+    let mut table = Table::new(std::iter::once("part".to_owned()).chain(names));
+    let all = profiles.iter().map(|profile| profile.cost(profile.all()));
+    table.row(std::iter::once("all".to_owned()).chain(all));
+    let weighed: Vec<_> = profiles.iter().map(weights).collect();
+    let Some((last, of_last)) = profiles.iter().zip(&weighed).next_back() else {
+        return table;
+    };
+    assert!(last.all() > 0, "perf has taken no samples");
     // What does not show is left out.
-    let shown = ordered(&parts).into_iter();
-    for (part, weight) in shown.take_while(|(_, weight)| weight * 1000 >= all) {
-        table.row([(*part).to_owned(), percent(weight), cost(weight)]);
+    let shown = ordered(of_last).into_iter();
+    let shown = shown.take_while(|(_, weight)| weight * 1000 >= last.all());
+    for (name, _) in shown.take(most) {
+        let costs = profiles
+            .iter()
+            .zip(&weighed)
+            .map(|(profile, weights)| profile.cost(weights.get(name).copied().unwrap_or_default()));
+        table.row(std::iter::once(short(name)).chain(costs));
     }
-    println!("{table}");
-    let mut table = Table::new(["function", "part", "%", "µs"]);
-    for ((part, name), weight) in ordered(&samples).into_iter().take(FUNCTIONS) {
-        table.row([short(name), part.clone(), percent(weight), cost(weight)]);
+    table
+}
+
+// === impl Profile ===
+
+impl Profile {
+    fn new(proxy: &Proxy) -> Self {
+        Self {
+            name: proxy.name.clone(),
+            count: 0,
+            processor: 0,
+            samples: HashMap::new(),
+        }
     }
-    println!("{table}");
+
+    /// Measures a work through the proxy, and samples it meanwhile.
+    fn add(&mut self, proxy: &Proxy, work: &Work, turn: Duration, file: &Path) {
+        let mut recorder = record(file, proxy.id());
+        let measured = load::run(proxy, work, turn);
+        end(&mut recorder);
+        self.count += measured.count;
+        self.processor += measured.processor;
+        for (function, weight) in samples(file) {
+            *self.samples.entry(function).or_default() += weight;
+        }
+    }
+
+    fn all(&self) -> u64 {
+        self.samples.values().sum()
+    }
+
+    /// Returns the share of some samples as microseconds of a request or event.
+    fn cost(&self, weight: u64) -> String {
+        let each = self.processor / self.count.max(1);
+        let share = u128::from(weight) * u128::from(each) / u128::from(self.all().max(1));
+        decimal(i64::try_from(share).unwrap_or(i64::MAX), 1000, 2)
+    }
+
+    fn parts(&self) -> HashMap<String, u64> {
+        self.weights(|part, _| part.to_owned())
+    }
+
+    fn functions(&self) -> HashMap<String, u64> {
+        self.weights(|part, function| match function.contains("::") {
+            true => function.to_owned(),
+            false => format!("{part}: {function}"),
+        })
+    }
+
+    fn weights(&self, name: impl Fn(&str, &str) -> String) -> HashMap<String, u64> {
+        let mut weights = HashMap::new();
+        for ((part, function), weight) in &self.samples {
+            *weights.entry(name(part, function)).or_default() += weight;
+        }
+        weights
+    }
 }
 
 /// Returns weights, the largest first.

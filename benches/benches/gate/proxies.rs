@@ -135,18 +135,23 @@ impl Site {
         })
     }
 
-    /// Starts bare pingora, the gateway with more and more of its parts, and the other proxies that are installed.
-    pub(crate) fn all(&self) -> Vec<Proxy> {
-        let mut all = vec![
+    /// Starts bare pingora and the gateway with more and more of its parts.
+    pub(crate) fn own(&self) -> [Proxy; 4] {
+        [
             self.bare(WORKERS),
-            self.bare_without_stealing(),
             self.gateway(&Gateway::new("witgate, no plugins")),
             self.gateway(&Gateway {
                 plugins: four_plugins(),
                 ..Gateway::new("witgate, four plugins")
             }),
             self.everything(WORKERS),
-        ];
+        ]
+    }
+
+    /// Starts these, bare pingora without stealing, and the other proxies that are installed.
+    pub(crate) fn all(&self) -> Vec<Proxy> {
+        let mut all = Vec::from(self.own());
+        all.insert(1, self.bare_without_stealing());
         all.extend(others::nginx(self.upstream.address));
         all.extend(others::envoy(self.upstream.address));
         all
