@@ -1,5 +1,6 @@
 //! Trouble with the disk: full, read-only, slow, damaged.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,18 +10,21 @@ use std::time::Duration;
 use witgate_journal::{Damage, Health, OnDamage, Options, RecoverError, recover};
 
 use crate::disk::Memory;
-use crate::work::{Books, NOW, Work, amounts, counting, held_by, options, read_back, until};
+use crate::work::{
+    Books, NOW, Work, amounts, charges, counting, held_by, options, read_back, until,
+};
 
-/// Runs a future that never waits for anything but this thread.
+/// Runs a future that waits for nothing but its turn.
 fn at_once<F: Future>(future: F) -> F::Output {
+    const TURNS: usize = 20;
     let mut future = pin!(future);
-    match future
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits"),
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..TURNS {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
     }
+    panic!("it waits")
 }
 
 fn timed() -> tokio::runtime::Runtime {
@@ -67,6 +71,40 @@ fn a_full_disk_is_reported_at_once_and_what_it_refused_is_written_once_there_is_
             "nothing is missing or doubled"
         );
     }
+}
+
+#[test]
+fn requests_that_are_ready_together_are_written_together() {
+    let disk = Memory::default();
+    let patient = Options {
+        // The log's thread has nothing to do meanwhile.
+        sync_interval: Duration::from_secs(3600),
+        ..options()
+    };
+    let mut books = Books::begin(&disk, patient);
+    let before = books.log.stats().writes;
+    let noting = RefCell::new(&mut books.holds);
+    let request = async |amount| {
+        let charges = charges(&[0, 1], amount);
+        let hold = books
+            .ledger
+            .reserve_as("req", charges, "acme", NOW)
+            .unwrap();
+        let position = hold.position();
+        noting.borrow_mut().push((hold, 0));
+        books.log.written(position).await
+    };
+    timed().block_on(async {
+        let (first, second, third) = tokio::join!(request(10), request(20), request(30));
+        first.and(second).and(third).expect("the disk is well");
+    });
+    assert_eq!(books.log.stats().writes - before, 1, "one write for all");
+    let found = read_back(&disk.after_kill()).export(NOW);
+    assert_eq!(
+        counting(&found),
+        counting(&held_by(&books.ledger)),
+        "and all are there"
+    );
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(crate) fn charge(account: &str, window: Window, unit: Unit, amount: u64) -> 
 }
 
 /// The charges of the accounts with these numbers.
-fn charges(accounts: &[u8], amount: u64) -> Vec<Charge> {
+pub(crate) fn charges(accounts: &[u8], amount: u64) -> Vec<Charge> {
     let charges = accounts.iter().map(|number| {
         let window = [Window::Month, Window::Day, Window::Total][usize::from(number % 3)];
         let unit = Unit::ALL[usize::from(number % 4)];
