@@ -1,41 +1,44 @@
-//! Block masks with AVX2, 32 bytes at a time.
+//! Block masks with AVX2, 32 bytes at a time, and the instructions for bits that every processor with AVX2 has.
 //!
 //! This is the only `unsafe` code of the crate. It is sound because only [`Avx2::detect`] creates an [`Avx2`], and only if the
-//! processor has AVX2. Loads are unaligned and stay within their block.
+//! processor has all of these instructions. Loads are unaligned and stay within their block.
 
 #![allow(
     unsafe_code,
     reason = "vector intrinsics need it; a scan in ordinary registers is several times slower"
 )]
 
+use std::arch::is_x86_feature_detected as has;
 use std::arch::x86_64::{
-    __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+    __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set1_epi8,
+    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
 use super::block::{BLOCK, Classify, Masks};
 
-/// A proof that the processor has AVX2.
+/// A proof that the processor has AVX2, BMI1, BMI2, POPCNT and PCLMULQDQ.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 // === impl Avx2 ===
 
 impl Avx2 {
-    /// Returns the proof, or `None` without AVX2. The standard library caches the check.
+    /// Returns the proof, or `None` without one of them. The standard library caches the check.
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
-        std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
+        let bits = has!("bmi1") && has!("bmi2") && has!("popcnt") && has!("pclmulqdq");
+        (has!("avx2") && bits).then_some(Self(()))
     }
 
     /// Runs `work` compiled for AVX2, so that code inlined into it uses the instructions without a call per block.
     #[inline]
     pub(crate) fn run<T>(self, work: impl FnOnce(Self) -> T) -> T {
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
         fn compiled<T>(proof: Avx2, work: impl FnOnce(Avx2) -> T) -> T {
             work(proof)
         }
-        // SAFETY: `self` proves that the processor has AVX2, the only requirement of `compiled`.
+        // SAFETY: `self` proves that the processor has what `compiled` requires.
         unsafe { compiled(self, work) }
     }
 }
@@ -88,6 +91,17 @@ impl Classify for Avx2 {
                 _mm256_cmpgt_epi8(high, space),
             ) == u64::MAX
         }
+    }
+
+    /// A product without carries by a number of ones is the parity of each bit and all lower ones.
+    #[inline(always)]
+    fn prefix_xor(self, bits: u64) -> u64 {
+        // SAFETY: `self` proves that the processor has PCLMULQDQ.
+        let product = unsafe {
+            let factor = _mm_cvtsi64_si128(bits.cast_signed());
+            _mm_cvtsi128_si64(_mm_clmulepi64_si128::<0>(factor, _mm_set1_epi8(-1)))
+        };
+        product.cast_unsigned()
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) trait Classify: Copy {
 
     /// Returns true if every byte of the block is visible ASCII (0x21 to 0x7f), as in base64.
     fn is_solid(self, block: &[u8; BLOCK]) -> bool;
+
+    /// Replaces each bit by the parity of itself and all lower bits, which marks the bytes from an opening quote up to, but not
+    /// including, the closing one.
+    fn prefix_xor(self, bits: u64) -> u64;
 }
 
 /// Returns the mask of bytes escaped by a backslash. `carry` is 1 if the previous block ended with an escaping backslash, and
@@ -44,19 +48,6 @@ pub(crate) fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     let (sum, overflow) = odd_starts.overflowing_add(backslash);
     *carry = u64::from(overflow);
     (EVEN ^ (sum << 1)) & follows
-}
-
-/// Replaces each bit by the parity of itself and all lower bits, which marks the bytes from an opening quote up to, but not
-/// including, the closing one.
-#[inline(always)]
-pub(crate) fn prefix_xor(mut bits: u64) -> u64 {
-    bits ^= bits << 1;
-    bits ^= bits << 2;
-    bits ^= bits << 4;
-    bits ^= bits << 8;
-    bits ^= bits << 16;
-    bits ^= bits << 32;
-    bits
 }
 
 /// Returns the bits below bit `end`.

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Avx2;
-use super::block::{BLOCK, Classify, below, escaped, prefix_xor};
+use super::block::{BLOCK, Classify, below, escaped};
 use super::portable::Portable;
 use super::{MAX_DEPTH, Malformed, MalformedKind};
 
@@ -122,7 +122,7 @@ impl<C: Classify> Scan<C> {
         self.run = 0;
 
         let quotes = masks.quote & !escaped(masks.backslash, &mut self.escape);
-        let inside = prefix_xor(quotes) ^ self.in_string;
+        let inside = self.classify.prefix_xor(quotes) ^ self.in_string;
         self.in_string = if inside >> 63 == 1 { u64::MAX } else { 0 };
 
         let end = self.structure(block, base, masks.bracket & !inside, masks.comma & !inside)?;

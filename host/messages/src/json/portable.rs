@@ -39,6 +39,17 @@ impl Classify for Portable {
         // Above 0x20 and no high bit: adding 0x5f to such a byte reaches the high bit, and never the next byte.
         words(block).all(|word| word & HIGH == 0 && word.wrapping_add(0x5f * LOW) & HIGH == HIGH)
     }
+
+    #[inline(always)]
+    fn prefix_xor(self, mut bits: u64) -> u64 {
+        bits ^= bits << 1;
+        bits ^= bits << 2;
+        bits ^= bits << 4;
+        bits ^= bits << 8;
+        bits ^= bits << 16;
+        bits ^= bits << 32;
+        bits
+    }
 }
 
 /// Returns the high bit of each byte that is a quote, a backslash or a control character. The first byte is the lowest.

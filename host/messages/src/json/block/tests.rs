@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::portable::Portable;
-use super::{BLOCK, Classify, Masks, below, escaped, prefix_xor};
+use super::{BLOCK, Classify, Masks, below, escaped};
 
 fn plainly(block: &[u8; BLOCK]) -> Masks {
     let mask = |is: fn(u8) -> bool| {
@@ -76,9 +76,12 @@ proptest! {
 
     #[test]
     fn prefix_xor_is_the_parity_of_what_came(bits in any::<u64>()) {
-        for bit in 0..64 {
-            let parity = (bits & below(bit + 1)).count_ones() & 1;
-            prop_assert_eq!((prefix_xor(bits) >> bit & 1) as u32, parity);
+        let parity = |bit: u32| u64::from((bits & below(bit + 1)).count_ones() & 1);
+        let wanted = (0..64).fold(0, |mask, bit| mask | parity(bit) << bit);
+        prop_assert_eq!(Portable.prefix_xor(bits), wanted);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = super::super::avx2::Avx2::detect() {
+            prop_assert_eq!(avx2.prefix_xor(bits), wanted);
         }
     }
 }
