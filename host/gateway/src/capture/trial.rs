@@ -12,8 +12,8 @@ use witgate_messages::head::Head;
 use witgate_messages::price::PriceBook;
 use witgate_messages::splice::EditError;
 use witgate_runtime::{
-    AdmissionError, AuditNote, Charge, Envelope, Fault, Hook, HookSession, Lineup, Plan, Rejection,
-    Runtime, Source, Target, UpstreamStats, Upstreams,
+    AdmissionError, AuditNote, Charge, Envelope, ExchangeFacts, Fault, FinishedExchange, Hook,
+    HookSession, Lineup, Plan, Rejection, Runtime, Source, Target, UpstreamStats, Upstreams,
 };
 
 use super::Captured;
@@ -21,7 +21,7 @@ use crate::budgets::experience::Experience;
 use crate::clock::WholeUnits as _;
 use crate::exchange::decide::{estimate, heads};
 use crate::exchange::view::View;
-use crate::receipts::receipt::{is_kept, tree};
+use crate::receipts::receipt::{Receipt, is_kept, tree};
 use crate::tenants::provenance::Provenance;
 
 /// A lineup of plugins for trials.
@@ -193,15 +193,18 @@ impl Trial {
         answered: receipt::DecidedRequest<'_>,
         decided: &mut Decided,
     ) -> anyhow::Result<()> {
-        let answered = answered.receipt(&self.prices);
-        let before = answered.fields(&self.lineup);
-        if !self.lineup.needs_audit(&answered.facts()) {
+        let completed = Completed {
+            receipt: answered.receipt(&self.prices),
+            lineup: &self.lineup,
+        };
+        let before = completed.receipt();
+        if !self.lineup.needs_audit(&completed.facts()) {
             return decided.note(Hook::Audit, &fields_of(&before), "not asked");
         }
         let audited = decided.time(Hook::Audit, || {
-            self.lineup.audit(vec![before.clone()], is_kept)
+            self.lineup.audit_finished(&[completed], is_kept)
         });
-        for entry in audited {
+        for entry in audited.into_iter().flatten() {
             for note in &entry.notes {
                 if let AuditNote::Fault(fault) = note {
                     decided.skip(fault);
@@ -211,6 +214,24 @@ impl Trial {
             decided.note(Hook::Audit, &fields_of(&entry.receipt), &readable)?;
         }
         Ok(())
+    }
+}
+
+/// A completed request of a trial.
+struct Completed<'a> {
+    receipt: Receipt,
+    lineup: &'a Lineup,
+}
+
+// === impl Completed ===
+
+impl FinishedExchange for Completed<'_> {
+    fn facts(&self) -> ExchangeFacts<'_> {
+        self.receipt.facts()
+    }
+
+    fn receipt(&self) -> witgate_runtime::Receipt {
+        self.receipt.fields(self.lineup)
     }
 }
 
