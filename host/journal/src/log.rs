@@ -356,8 +356,9 @@ impl Shared {
 
     /// Returns whether a write or a sync has been running for too long.
     fn is_stuck(&self) -> bool {
-        let longest = self.write_runs.elapsed().max(self.sync_runs.elapsed());
-        longest > self.options.patience
+        let patience = self.options.patience;
+        let mut runs = [&self.write_runs, &self.sync_runs].into_iter();
+        runs.any(|run| run.is_running() && run.is_late(patience, Instant::now()))
     }
 
     fn too_slow(&self) -> Failing {
