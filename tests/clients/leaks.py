@@ -1,6 +1,7 @@
 """Secrets in what a gateway tells: its log, its receipts, its admin pages, and its answers."""
 
 import base64
+import re
 import urllib.parse
 
 
@@ -12,9 +13,12 @@ def forms(secret):
 
 
 def found(secrets, told):
-    """Where one of the secrets stands, in a sentence, if anywhere. The secret itself is not told."""
+    """Where one of the secrets stands, in a sentence, if anywhere, or what was not looked at. The secret itself is not told."""
     places = {place for place, text in told.items() for secret in secrets if any(form in text for form in forms(secret))}
     if places:
         return f"a secret is in {', '.join(sorted(places))}"
     silent = [place for place, text in told.items() if not text]
-    return f"nothing was told by {', '.join(silent)}" if silent else None
+    if silent:
+        return f"nothing was told by {', '.join(silent)}"
+    dropped = re.search(r"log_lines_dropped_total (\d+)", told["/metrics"])[1]
+    return f"the log lacks {dropped} lines" if dropped != "0" else None

@@ -22,12 +22,14 @@ LOUD = "trace,wasmtime=warn,cranelift=warn,wasmparser=warn,regalloc2=warn,object
 
 
 class Run:
-    """A session that has ended: what Claude Code printed, the receipts, and the upstreams, which know what they were asked.
+    """A session that has ended.
 
-    `limits` has the answers that each credential of the API is good for; of several, they are a pool.
+    `code` and `events` are Claude Code's, and `last` its last event; `upstreams` know what they were asked. `broken`, `ends` and `leaked` are
+    sentences about the driver, the gateway's end, and secrets that were told; `None` if nothing is wrong.
     """
 
     def __init__(self, tools, name, target="default", cloud=None, more="", limits=None):
+        """`limits` has the answers that each credential of the API is good for; several are a pool."""
         binary, policies, folder, bare, environment = tools
         self.folder = folder / name
         self.folder.mkdir()
@@ -37,11 +39,21 @@ class Run:
         self.upstreams, secrets = {"default": self.api}, [*self.keys.values()]
         if cloud:
             self.upstreams["cloud"] = cloud(self.session)
-            secrets += cloud.secrets
             more += f"[upstreams.cloud]\n{self.upstreams['cloud'].settings(self.folder)}{CONTRACT}"
-        gateway = RunningGateway(
-            binary, policies, self.folder, bare | {"WITGATE_LOG": LOUD}, None, 0, more, self.pool(), f'default_upstream = "{target}"\n'
-        )
+            secrets += cloud.secrets
+        top, loud = f'default_upstream = "{target}"\n', bare | {"WITGATE_LOG": LOUD}
+        gateway = RunningGateway(binary, policies, self.folder, loud, None, 0, more, self.pool(), top)
+        done, pages = self.talk(gateway, environment)
+        self.broken = f"the driver's exit code is {done.returncode}: {done.stderr[-2000:]}" if done.returncode else None
+        told = {"code": None, "events": []} if self.broken else json.loads(done.stdout)
+        self.code, self.events = told["code"], told["events"]
+        self.last = self.events[-1] if self.events else {}
+        self.receipts = [receipt for of in gateway.receipts().values() for receipt in of if receipt["endpoint"] == "messages"]
+        texts = {"the log": gateway.log(), "the receipts": gateway.receipts_file.read_text(), "what the client was told": done.stdout}
+        self.leaked = leaks.found([*secrets, gateway.key], pages | texts)
+
+    def talk(self, gateway, environment):
+        """Runs Claude Code and stops everything: the finished driver, and the admin pages as they were then."""
         here = {"ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_API_KEY": gateway.key, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
         try:
             done = subprocess.run(
@@ -53,14 +65,7 @@ class Run:
             gateway.kill()
             for upstream in self.upstreams.values():
                 upstream.stop()
-        self.broken = f"the driver's exit code is {done.returncode}: {done.stderr[-2000:]}" if done.returncode else None
-        told = {"code": None, "events": []} if self.broken else json.loads(done.stdout)
-        self.code, self.events = told["code"], told["events"]
-        self.result = self.events[-1] if self.events else {}
-        self.receipts = [receipt for of in gateway.receipts().values() for receipt in of if receipt["endpoint"] == "messages"]
-        told = pages | {"the log": gateway.log(), "the receipts": gateway.receipts_file.read_text(), "what the client was told": done.stdout}
-        dropped = re.search(r"log_lines_dropped_total (\d+)", pages["/metrics"])[1]
-        self.leaked = leaks.found([*secrets, gateway.key], told) or (f"the log lacks {dropped} lines" if dropped != "0" else None)
+        return done, pages
 
     def pool(self):
         """The settings of the API's upstream: its address and its credentials."""
@@ -85,8 +90,8 @@ class Run:
             own.sort(key=lambda it: it[3] if "hand-back" in it[3] else "")
         names = ("subtype", "is_error", "num_turns", "result", "stop_reason", "usage")
         # The client adds up dollars in floating point, in the order in which answers come.
-        cost = round(self.result.get("total_cost_usd", 0), 9)
-        return seen | {"end": [("cost", cost), *((name, self.result.get(name)) for name in names)]}
+        cost = round(self.last.get("total_cost_usd", 0), 9)
+        return seen | {"end": [("cost", cost), *((name, self.last.get(name)) for name in names)]}
 
 
 def attempts(receipt):
@@ -97,8 +102,8 @@ def attempts(receipt):
 
 def troubled(run, like=None):
     """What the client saw of trouble, if anything; `like` is a run that had none."""
-    if run.broken or run.code != 0 or run.result.get("is_error") or run.result.get("result") != scripted.DONE:
-        return run.broken or f"exit code {run.code}, and the end is {run.result}"
+    if run.broken or run.code != 0 or run.last.get("is_error") or run.last.get("result") != scripted.DONE:
+        return run.broken or f"exit code {run.code}, and the client is told: {run.last.get('result', run.last)}"
     retries = [event for event in run.events if event.get("subtype") == "api_retry"]
     if retries:
         return f"the client had to try again: {retries}"

@@ -5,9 +5,11 @@ receipt has to say who served, at which price, and what was left out on the way.
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
+from clouds import CLOUDS
 from scripted import message_of, place
-from served import CLOUDS, THROTTLED
+from served import THROTTLED
 from sessions import Run, attempts, troubled, wrong_receipts
 
 GROUP = """[groups.all]
@@ -34,7 +36,7 @@ def taken_over(run, like):
 
 def told(run):
     """What is wrong with the end of a session that the API stopped serving and nobody else may go on with, if anything."""
-    said = run.broken or str(run.result.get("result"))
+    said = run.broken or str(run.last.get("result"))
     if run.code == 0 or "429" not in said or THROTTLED not in said:
         return f"exit code {run.code}, and the client is told: {said}"
     found = [(receipt["outcome"], [attempt["upstream"] for attempt in attempts(receipt)]) for receipt in run.receipts]
@@ -90,12 +92,8 @@ def misnamed(run):
     return None if calls else "the cloud was asked nothing"
 
 
-def of_cloud(cloud, tools, like):
-    """The checks of a cloud, each with what is wrong."""
-    name = cloud.provider
-    served = Run(tools, f"{name}-alone", "cloud", cloud)
-    over = Run(tools, f"{name}-over", "all", cloud, GROUP.format("true"), {"only": 4})
-    ended = Run(tools, f"{name}-ended", "all", cloud, GROUP.format("false"), {"only": 1})
+def judged(served, over, ended, like):
+    """The checks of a cloud by its three runs, each with what is wrong."""
     return {
         "a session is that of the API": alone(served, like),
         "its receipts have usage, cost and provider": wrong_receipts(served),
@@ -111,6 +109,15 @@ def of_cloud(cloud, tools, like):
 def results(like, tools):
     """A name for each check and what is wrong with it, if anything. `like` is a session that the API served."""
     yield "claude code, api: a session with helpers is served", troubled(like) or wrong_receipts(like) or like.leaked or like.ends
-    for cloud in CLOUDS:
-        for name, why in of_cloud(cloud, tools, like).items():
-            yield f"claude code, {cloud.provider}: {name}", why
+    with ThreadPoolExecutor(max_workers=2) as at_once:
+        runs = {
+            cloud.provider: [
+                at_once.submit(Run, tools, f"{cloud.provider}-alone", "cloud", cloud),
+                at_once.submit(Run, tools, f"{cloud.provider}-over", "all", cloud, GROUP.format("true"), {"only": 4}),
+                at_once.submit(Run, tools, f"{cloud.provider}-ended", "all", cloud, GROUP.format("false"), {"only": 1}),
+            ]
+            for cloud in CLOUDS
+        }
+    for provider, of_cloud in runs.items():
+        for name, why in judged(*(run.result() for run in of_cloud), like).items():
+            yield f"claude code, {provider}: {name}", why
