@@ -4,7 +4,7 @@
     python tests/bedrock/fixtures.py FOLDER_OF_RECORDED_REQUESTS
 """
 
-import base64, datetime, json, pathlib, shutil, struct, sys, zlib
+import base64, datetime, json, pathlib, shutil, sys
 from unittest import mock
 
 import httpx2
@@ -14,6 +14,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.session import Session
+
+from frames import chunk, frame
 
 OUT = pathlib.Path(__file__).parents[2] / "host/bedrock/tests/fixtures"
 REGION, TIME = "eu-central-1", datetime.datetime(2026, 11, 30, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -107,21 +109,6 @@ def signatures():
         added = {name.lower(): value for name, value in request.headers.items() if name.lower().startswith(("auth", "x-amz"))}
         rows.append({"host": host, "path": path, "body": body, "session": session, "headers": added})
     return {"region": REGION, "time": int(TIME.timestamp()), "id": ID, "secret": SECRET, "rows": rows}
-
-
-def frame(headers, payload):
-    block = b"".join(
-        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-        for name, value in headers.items())
-    prelude = struct.pack(">II", 16 + len(block) + len(payload), len(block))
-    data = prelude + struct.pack(">I", zlib.crc32(prelude)) + block + payload
-    return data + struct.pack(">I", zlib.crc32(data))
-
-
-def chunk(event):
-    encoded = base64.b64encode(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()).decode()
-    payload = json.dumps({"bytes": encoded, "p": "abcdefghijk"}).encode()
-    return frame({":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}, payload)
 
 
 def stream(ending):

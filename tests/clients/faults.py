@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from faulty import ANSWER, SCENARIOS, FaultyUpstream
@@ -60,6 +61,13 @@ def run(driver, program, environment, url, key):
     return {scenario: (run, outcomes.get(scenario, broken)) for scenario, run in runs.items()}
 
 
+def all_at_once(programs, environment, url, key):
+    """The same of each driver. They wait most of the time, so they do it together."""
+    with ThreadPoolExecutor() as at_once:
+        runs = {driver: at_once.submit(run, driver, programs[driver], environment, url, key) for driver in DRIVERS}
+    return {driver: started.result() for driver, started in runs.items()}
+
+
 def wrong(driver, scenario, outcome, calls):
     """What a client without a gateway, or with one that tries nothing itself, should not have done."""
     due, succeeds = CALLS.get(driver, CALLS["sdk"])[scenario]
@@ -76,7 +84,7 @@ def results(binary, policies, folder, bare, programs, environment):
     """A name for each check and what was wrong with it, if anything."""
     upstream = FaultyUpstream()
     try:
-        direct = {driver: run(driver, programs[driver], environment, upstream.url, "any") for driver in DRIVERS}
+        direct = all_at_once(programs, environment, upstream.url, "any")
         for driver, scenarios in direct.items():
             for scenario, (run_id, outcome) in scenarios.items():
                 yield f"{driver}, no gateway: {scenario}", wrong(driver, scenario, outcome, upstream.calls(run_id))
@@ -94,7 +102,7 @@ def through(attempts, direct, upstream, binary, policies, folder, bare, programs
         yield "gateway: has no retries of its own, so none were looked at", None
         return
     try:
-        told = {driver: run(driver, programs[driver], environment, gateway.url, gateway.key) for driver in DRIVERS}
+        told = all_at_once(programs, environment, gateway.url, gateway.key)
         ends = gateway.stop()
     finally:
         gateway.kill()

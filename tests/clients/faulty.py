@@ -146,10 +146,11 @@ def stream(handler, body, fault):
     handler.wfile.write(b"0\r\n\r\n")
 
 
-def begin_stream(handler):
+def begin_stream(handler, more={}):
     """The head of a stream in chunks."""
     handler.send_response(200)
-    for name, text in {"content-type": "text/event-stream", "request-id": "req_011Faulty", "transfer-encoding": "chunked"}.items():
+    always = {"content-type": "text/event-stream", "request-id": "req_011Faulty", "transfer-encoding": "chunked"}
+    for name, text in (always | more).items():
         handler.send_header(name, text)
     handler.end_headers()
 

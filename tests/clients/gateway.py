@@ -9,10 +9,13 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 
 # The credential that upstreams of the tests are sent.
 SECRET = "sk-upstream-secret"
+# The admin pages that need nothing but the gateway itself.
+PAGES = ["/readyz", "/plugins", "/upstreams", "/budgets", "/keys", "/config", "/metrics"]
 
 
 class Gateway:
@@ -75,8 +78,13 @@ class Gateway:
                 found.setdefault(receipt.get("correlation_id"), []).append(receipt)
         return found
 
+    def pages(self):
+        """The texts of its admin pages, by path."""
+        admin = re.search(r"serving .*admin=\S*?([\d.]+:\d+)", self.log())[1]
+        return {page: urllib.request.urlopen(f"http://{admin}{page}", timeout=10).read().decode() for page in PAGES}
+
     def log(self):
-        """What it logged."""
+        """What it printed on both outputs."""
         return self.log_file.read_text()
 
 
@@ -86,7 +94,7 @@ class RunningGateway(Gateway):
     `process` is None where the gateway does not know of such attempts yet and some are wanted.
     """
 
-    def __init__(self, binary, policies, folder, environment, upstream, attempts, more="", table=None):
+    def __init__(self, binary, policies, folder, environment, upstream, attempts, more="", table=None, top=""):
         self.receipts_file = folder / "receipts.jsonl"
         self.log_file = folder / "witgate.log"
         self.process = None
@@ -94,7 +102,7 @@ class RunningGateway(Gateway):
         self.key = re.search(r"wgk\S+", made.stdout)[0]
         (folder / "secret").write_text(SECRET)
         config = folder / "witgate.toml"
-        text = f"""[listen]
+        text = f"""{top}[listen]
 address = "127.0.0.1:0"
 [admin]
 address = "127.0.0.1:0"
@@ -102,6 +110,7 @@ address = "127.0.0.1:0"
 file = "keys.toml"
 [plugins]
 directory = "{policies}"
+cache = "{folder.parent}/code"
 [receipts]
 file = "receipts.jsonl"
 [upstreams.default]
@@ -113,7 +122,7 @@ file = "receipts.jsonl"
                 return
             config.write_text(text + more)
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen([binary, "run"], cwd=folder, env=environment, stderr=log)
+            self.process = subprocess.Popen([binary, "run"], cwd=folder, env=environment, stdout=log, stderr=log)
         self.url = self._serving()
 
     def _witgate(self, binary, folder, environment, *arguments):

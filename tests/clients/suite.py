@@ -7,9 +7,11 @@ Prints a line for each check and the counts last. The exit code is 1 if a check 
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import bedrock
@@ -18,8 +20,11 @@ import dialects
 import faults
 import guards
 import hosted
+import pooled
 import questions
+import through
 from gateway import Gateway
+from sessions import Run
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
@@ -86,6 +91,19 @@ def problem(told, receipts, policies):
     return "; ".join(found) or None
 
 
+def timed(part, act):
+    """What `act` returns. Says how long it took, and for how long processes worked in that time."""
+
+    def worked():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    begun, before = time.monotonic(), worked()
+    found = act()
+    print(f"clients: {part}: {time.monotonic() - begun:.0f} s, {worked() - before:.0f} s of work", file=sys.stderr, flush=True)
+    return found
+
+
 def main():
     binary = Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target")) / "debug/witgate"
     policies = REPO / "policies"
@@ -104,26 +122,37 @@ def main():
             "PYTHONPATH": str(CLIENTS / "python/packages"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        results = []
+
+        def add(part, of):
+            # Some of them are generators, which work while they are read.
+            results.extend(timed(part, lambda: list(of())))
+
         try:
-            told = {driver: run(driver, environment) for driver in DRIVERS}
+            told = {driver: timed(driver, lambda: run(driver, environment)) for driver in DRIVERS}
             ends = gateway.stop()
         finally:
             gateway.kill()
 
         receipts = gateway.receipts()
-        results = [
+        results += [
             (f"{driver}: {check['check']}", problem(check, receipts.get(check.get("correlation_id"), []), hashes))
             for driver, checks in told.items()
             for check in checks
         ]
         results.append(("gateway: ends at SIGTERM", ends))
-        results += questions.results(receipts, DRIVERS["python sdk"][0], REPO, Path(folder), environment)
-        results += faults.results(binary, policies, Path(folder), bare, faults.programs(VENV), environment)
-        results += guards.results(binary, policies, Path(folder), bare, environment)
-        results += dialects.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment, differences)
-        results += caps.results(binary, policies, Path(folder), bare, environment)
-        results += hosted.results(binary, policies, Path(folder), bare, environment, LITELLM, DRIVERS["python sdk"][0])
-        results += bedrock.results(binary, policies, Path(folder), bare, DRIVERS["python sdk"][0], environment)
+        python = DRIVERS["python sdk"][0]
+        tools = binary, policies, Path(folder), bare
+        add("questions", lambda: questions.results(receipts, python, REPO, Path(folder), environment))
+        add("faults", lambda: faults.results(*tools, faults.programs(VENV), environment))
+        add("guards", lambda: guards.results(*tools, environment))
+        add("dialects", lambda: dialects.results(*tools, python, environment, differences))
+        add("caps", lambda: caps.results(*tools, environment))
+        add("hosted", lambda: hosted.results(*tools, environment, LITELLM, python))
+        add("bedrock", lambda: bedrock.results(*tools, python, environment))
+        like = timed("a session", lambda: Run((*tools, environment), "api"))
+        add("through clouds", lambda: through.results(like, (*tools, environment)))
+        add("pooled", lambda: pooled.results(like, (*tools, environment)))
         failed = [name for name, why in results if why]
         for name, why in results:
             print(f"FAILED {name}: {why}" if why else f"ok {name}")
