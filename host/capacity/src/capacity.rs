@@ -58,8 +58,7 @@ impl Capacity {
         Self::try_resume(config, &State::default(), 0)
     }
 
-    /// Creates a capacity of which was used what another one says: of an earlier configuration, or of another process.
-    /// Resources that have no terms any more count for the others; limits that are new begin with nothing used.
+    /// Creates a capacity of which was used what another one says, of an earlier configuration, as with [`resume`](Self::resume).
     ///
     /// # Errors
     ///
@@ -76,33 +75,41 @@ impl Capacity {
             .collect();
         let headroom = config.headroom.unwrap_or(HEADROOM);
         let terms = || config.terms().map(|(_, terms)| terms);
-        let mut clock = Clock::default();
+        let limits = config.limits.iter();
+        let books = Books {
+            gauges: limits
+                .map(|limit| Gauge::new(*limit, terms(), headroom))
+                .collect(),
+            tallies: names.iter().map(|_| Tally::default()).collect(),
+            clock: Clock::default(),
+        };
+        let capacity = Self {
+            books: Mutex::new(books),
+            by_name,
+            names,
+        };
+        capacity.resume(state, now);
+        Ok(Arc::new(capacity))
+    }
+
+    /// Goes on, with a capacity that nothing was used of yet, from what another one says was used: of an earlier configuration, or
+    /// of another process. Resources that have no terms any more count for the others; limits that are new begin with
+    /// nothing used.
+    pub fn resume(&self, state: &State, now: u64) {
+        let mut books = self.books.lock();
         // A state of the future is one of a clock that was set back since.
-        let was = clock.at(state.at);
-        let now = clock.at(now);
-        let gauges = config.limits.iter().map(|limit| {
-            let mut gauge = Gauge::new(*limit, terms(), headroom);
-            gauge.turn(was);
+        books.turn(state.at);
+        for gauge in &mut books.gauges {
+            let limit = gauge.limit;
             let mut limits = state.limits.iter();
             let same =
                 limits.find(|state| state.unit == limit.unit && state.window == limit.window);
             if let Some(state) = same {
-                let find = |name: &str| by_name.get(name).map(|resource| resource.place());
-                state.restore(&mut gauge, find);
+                let find = |name: &str| self.by_name.get(name).map(|resource| resource.place());
+                state.restore(gauge, find);
             }
-            gauge.turn(now);
-            gauge
-        });
-        let books = Books {
-            gauges: gauges.collect(),
-            tallies: names.iter().map(|_| Tally::default()).collect(),
-            clock,
-        };
-        Ok(Arc::new(Self {
-            books: Mutex::new(books),
-            by_name,
-            names,
-        }))
+        }
+        books.turn(now);
     }
 
     /// Returns the resource of a name. Names without terms of their own share one.
@@ -216,7 +223,7 @@ impl Capacity {
         }
     }
 
-    /// Returns the use, for [`try_resume`](Self::try_resume). Leases that are open count with their estimates, and are settled
+    /// Returns the use, for [`resume`](Self::resume). Leases that are open count with their estimates, and are settled
     /// here alone.
     #[must_use]
     pub fn state(&self, now: u64) -> State {

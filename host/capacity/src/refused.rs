@@ -54,6 +54,12 @@ impl Refused {
             Cause::TooLarge { .. } | Cause::Ceiling { .. } => None,
         }
     }
+
+    /// Returns the reason without the names of other resources, for those who may not know of them.
+    #[must_use]
+    pub const fn without_others(&self) -> impl fmt::Display + '_ {
+        WithoutOthers(self)
+    }
 }
 
 impl fmt::Display for Refused {
@@ -89,6 +95,28 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A reason that names no other resource.
+struct WithoutOthers<'a>(&'a Refused);
+
+impl fmt::Display for WithoutOthers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(refused) = self;
+        if refused.gave_way_to().is_none() {
+            return refused.fmt(f);
+        }
+        let Limit {
+            unit,
+            window,
+            amount,
+        } = refused.limit;
+        write!(
+            f,
+            "of its {amount} {unit} per {window} the rest is kept for others, which {} gives way to",
+            Name(&refused.resource)
+        )
+    }
+}
 
 /// A resource in a sentence.
 struct Name<'a>(&'a str);

@@ -1,5 +1,7 @@
 //! `witgate check`: problems of a configuration and its plugins before a start.
 
+mod capacity;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -67,6 +69,9 @@ fn files(draft: &Draft) -> bool {
                 print(&bedrock_line(&upstream.name, bedrock));
             }
         }
+        capacity::lines(&draft.config)
+            .iter()
+            .for_each(|line| print(line));
         print(&memory(&draft.config));
         print(&budgets(&draft.config));
         print(&usage(&draft.config));

@@ -180,7 +180,10 @@ impl Admin {
 
     fn upstreams(&self) -> Page {
         let snapshot = self.status.gateway.snapshot();
-        Page::json(200, &upstreams::page(&snapshot.upstreams, Instant::now()))
+        Page::json(
+            200,
+            &upstreams::page(&snapshot.upstreams, &snapshot.capacities, Instant::now()),
+        )
     }
 
     fn budgets(&self, query: Option<&str>) -> Page {

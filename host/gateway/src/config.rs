@@ -19,6 +19,7 @@ mod network;
 mod plugins;
 mod prices;
 mod receipts;
+mod resources;
 mod state;
 mod streams;
 mod tls;
@@ -55,6 +56,8 @@ pub use self::receipts::Receipts;
 pub use self::receipts::forget as receipts_forget;
 pub(crate) use self::receipts::is_special;
 pub use self::receipts::sinks as receipts_sinks;
+pub(crate) use self::resources::OTHERS;
+pub use self::resources::Resources;
 pub use self::state::{OnJournalDamage, OnJournalFailure, State};
 pub use self::streams::{ClientGone, Streams};
 pub use self::tls::{ClientCertificates, Demand, ListenTls};
@@ -84,6 +87,8 @@ pub struct Config {
     pub upstreams: Vec<UpstreamConfig>,
     /// Groups of upstreams, sorted by name.
     pub groups: Vec<GroupConfig>,
+    /// Terms on which resources share the capacity of upstreams.
+    pub resources: Resources,
     /// Upstream or group for requests for which no plugin plans a route.
     pub default_upstream: String,
     /// Limits of the client side.
@@ -135,6 +140,8 @@ struct ConfigFile {
     upstreams: BTreeMap<String, UpstreamFile>,
     #[serde(default)]
     groups: BTreeMap<String, GroupFile>,
+    #[serde(default)]
+    resources: BTreeMap<String, resources::ResourceTermsFile>,
     default_upstream: Option<String>,
     #[serde(default)]
     limits: limits::LimitsFile,
@@ -199,6 +206,7 @@ impl ConfigFile {
         let names: Vec<_> = self.upstreams.keys().cloned().collect();
         let upstreams = UpstreamConfig::check_all(self.upstreams, &mut check.table("upstreams"));
         let groups = GroupConfig::check_all(self.groups, &names, &mut check.table("groups"));
+        let resources = Resources::check(self.resources, &upstreams, &mut check.table("resources"));
         let default_upstream = default_upstream(self.default_upstream, &names, &groups, check);
 
         Config {
@@ -212,6 +220,7 @@ impl ConfigFile {
             plugins,
             upstreams,
             groups,
+            resources,
             default_upstream: default_upstream.unwrap_or_default(),
             limits,
             streams: self.streams.check(&mut check.table("streams")),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use witgate_audit::{Health, Lines};
@@ -196,6 +197,14 @@ impl Books for Gateway {
 
     fn switch(&self, sink: SuccessorSink) {
         self.audit.switch(sink);
+    }
+
+    fn notes(&self) -> Value {
+        self.snapshot().capacities.to_carry(now().0)
+    }
+
+    fn take_notes(&self, notes: &Value) {
+        self.snapshot().capacities.carry_on(notes, now().0);
     }
 
     fn now(&self) -> UnixMillis {

@@ -8,6 +8,7 @@ mod amounts;
 mod answer;
 mod batches;
 mod budgets;
+mod capacities;
 pub mod capture;
 mod clock;
 pub mod config;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use witgate_audit::{Health, Lines};
 use witgate_ledger::{Ledger, UnixMillis};
 
@@ -44,6 +45,12 @@ pub trait Books: Send + Sync + 'static {
 
     /// Settles what a process had open that has died, and is not to be asked any more, at the last extensions. Blocks.
     fn abandon(&self);
+
+    /// Returns what else a successor is told, in a form that only the gateway knows.
+    fn notes(&self) -> Value;
+
+    /// Takes over what else the predecessor has told, before this process serves.
+    fn take_notes(&self, notes: &Value);
 
     /// Returns the time of day, as the ledger is told it.
     fn now(&self) -> UnixMillis;
@@ -96,6 +103,12 @@ pub(crate) mod tests {
         fn switch(&self, _sink: SuccessorSink) {}
 
         fn abandon(&self) {}
+
+        fn notes(&self) -> Value {
+            Value::Null
+        }
+
+        fn take_notes(&self, _notes: &Value) {}
 
         fn now(&self) -> UnixMillis {
             UnixMillis(0)

@@ -17,6 +17,7 @@ use rustix::net::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use witgate_ledger::{Carried, Position, Resets};
@@ -82,6 +83,9 @@ pub(crate) struct Offer {
     /// The resets that the balances contain.
     #[serde(default)]
     pub(crate) resets: Resets,
+    /// What else the gateway tells its successor.
+    #[serde(default)]
+    pub(crate) notes: Value,
 }
 
 /// A socket in transit.

@@ -326,6 +326,7 @@ impl Handover {
             open_holds: export.open_holds,
             position: export.position,
             resets: export.resets.clone(),
+            notes: self.books.notes(),
         };
         Frame::message(&FromOld::Offer(offer))?
             .send_with(&fds, stream)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Context;
+use serde_json::Value;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -26,6 +27,7 @@ pub struct Inheritance {
     sockets: Vec<(Socket, OwnedFd)>,
     spool: PathBuf,
     export: Export,
+    notes: Value,
 }
 
 /// A connection to the old process while it drains.
@@ -68,6 +70,7 @@ pub async fn ask(path: &Path) -> anyhow::Result<Option<Inheritance>> {
         sockets: offer.sockets.into_iter().zip(fds).collect(),
         spool: offer.spool,
         export,
+        notes: offer.notes,
     }))
 }
 
@@ -164,9 +167,11 @@ impl Inheritance {
             sockets,
             spool,
             export,
+            notes,
         } = self;
         // Sockets that the configuration no longer names close with the old process.
         drop(sockets);
+        books.take_notes(&notes);
         let inheriting = Arc::clone(&books);
         let rejected =
             spawn_blocking(move || inheriting.ledger().inherit(&export, inheriting.now())).await?;

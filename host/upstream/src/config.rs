@@ -3,6 +3,7 @@
 mod base_url;
 mod bedrock;
 mod breaker;
+mod capacity;
 mod credential;
 mod group;
 mod health;
@@ -26,6 +27,7 @@ pub use witgate_bedrock::OnRefused;
 pub use self::base_url::{BaseUrl, Scheme};
 pub use self::bedrock::BedrockConfig;
 pub use self::breaker::BreakerPolicy;
+pub use self::capacity::{CapacityConfig, Others};
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
@@ -38,6 +40,7 @@ pub use self::retry::RetryPolicy;
 
 use self::bedrock::{ApiKey, BedrockFile, GeographyFile, OnUnsupported};
 use self::breaker::BreakerFile;
+use self::capacity::CapacityFile;
 use self::credential::CredentialFile;
 use self::health::HealthFile;
 use self::keys::KeysFile;
@@ -75,6 +78,8 @@ pub struct UpstreamConfig {
     pub provider_change: ProviderChange,
     /// Treatment of failures.
     pub resilience: Resilience,
+    /// Requests and tokens that it takes, or `None` for no limit.
+    pub capacity: Option<CapacityConfig>,
     /// Version of HTTP.
     pub http: HttpVersion,
     /// Treatment of headers that are meant for a gateway.
@@ -148,6 +153,7 @@ pub struct UpstreamFile {
     breaker: Option<BreakerFile>,
     max_in_flight: Option<NonZeroU32>,
     health: Option<HealthFile>,
+    capacity: Option<CapacityFile>,
     http: Option<HttpVersion>,
     #[serde(default)]
     forward_vmx_headers: bool,
@@ -242,6 +248,9 @@ impl UpstreamFile {
             }
             pool::check_all(credentials, kind, check)
         });
+        let capacity = self
+            .capacity
+            .map(|capacity| capacity.check(&mut check.table("capacity")));
         let connect_timeout = check.millis(
             "connect_timeout_ms",
             self.connect_timeout_ms,
@@ -287,6 +296,7 @@ impl UpstreamFile {
             }),
             provider_change: self.allow_provider_change.into(),
             resilience,
+            capacity,
             name,
             credential: match credential {
                 None => None,

@@ -167,6 +167,7 @@ fn server(base: BaseUrl) -> UpstreamConfig {
             max_in_flight: None,
             health: None,
         },
+        capacity: None,
         http: match base.scheme {
             Scheme::Http => HttpVersion::Http1,
             Scheme::Https => HttpVersion::Negotiated,

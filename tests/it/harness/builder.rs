@@ -158,7 +158,7 @@ impl GatewayBuilder {
         let (folder, key) = self.lay_out();
         let config = Config::read(&folder.path().join("witgate.toml"))
             .expect("the test's configuration is right");
-        let running = within_timeout("the gateway's start", start(config))
+        let running = within_timeout("the gateway's start", Box::pin(start(config)))
             .await
             .unwrap();
         for plugin in running.policies().status() {

@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "witgate-ledger",
             "witgate-journal",
             "witgate-audit",
+            "witgate-capacity",
             "witgate-config-file",
             "witgate-handover",
             "witgate-http",
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "witgate-upstream",
         &[
             "witgate-bedrock",
+            "witgate-capacity",
             "witgate-config-file",
             "witgate-http",
             "witgate-messages",

@@ -221,6 +221,43 @@ fn a_check_of_a_configuration_with_mistakes_in_every_file() {
     );
 }
 
+/// Adds tables to the configuration of a folder and compares what a check says.
+fn compare_with(more: &str, expected: &ExpectFile) {
+    let folder = right();
+    let path = folder.path().join("witgate.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, text + more).unwrap();
+    compare(folder.path(), &["check"], expected);
+}
+
+#[test]
+fn a_check_of_a_capacity_that_is_shared_out() {
+    compare_with(
+        "[upstreams.default.capacity]\ntokens_per_minute = 1_000_000\nrequests_per_minute = 4_000\n\
+         [resources.chat]\npriority = 2\n[resources.\"*\"]\npriority = 1\n",
+        &expect_file!["expected/check_capacity.txt"],
+    );
+}
+
+#[test]
+fn a_check_of_a_capacity_with_mistakes() {
+    compare_with(
+        "[upstreams.default.capacity]\ntokens_per_minute = 0\nrequests_per_hour = \"many\"\nheadroom_percent = 101\n\
+         tokens_per_week = 1\n[upstreams.other]\nbase_url = \"http://127.0.0.1:9\"\ncapacity = {}\n\
+         [resources.chat]\npriority = 256\nfloor_percent = 60\nceiling_percent = 50\ncolour = 1\n\
+         [resources.batch]\nfloor_percent = 101\n[resources.\"*\"]\nfloor_percent = 51\n",
+        &expect_file!["expected/check_capacity_wrong.txt"],
+    );
+}
+
+#[test]
+fn a_check_of_resources_that_have_nothing_to_share() {
+    compare_with(
+        "[resources.chat]\npriority = 2\n",
+        &expect_file!["expected/check_resources_alone.txt"],
+    );
+}
+
 #[test]
 fn a_check_of_keys_in_a_file_beside_an_open_gateway() {
     let folder = right();

@@ -177,3 +177,39 @@ async fn refusals_for_a_budget() {
     let all = all.replace(wait, "SECONDS");
     check(&expect_file!["expected/refusals_budget.txt"], &all);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_for_a_capacity() {
+    let upstream = Upstream::answering().await;
+    let limits =
+        "[upstreams.default.capacity]\nrequests_per_minute = 4\noutput_tokens_per_minute = 1000\n";
+    let terms = "[resources.chat]\npriority = 2\n[resources.small]\nceiling_percent = 25\n";
+    let gate = GatewayBuilder::bare()
+        .upstream("default", &upstream)
+        .extra(limits)
+        .extra(terms)
+        .start()
+        .await;
+    let of = |resource: &str, most: u64| {
+        gate.messages(&json!({"model": resource, "max_tokens": most, "messages": []}))
+    };
+    let mut all = String::new();
+    let large = gate.ask(&of("chat", 2000)).await;
+    add(&mut all, "more than there ever is", &large);
+    for request in [of("small", 5), of("chat", 5), of("chat", 5)] {
+        let served = gate.ask(&request).await;
+        assert_eq!(served.status, 200, "{}", served.text());
+    }
+    for (question, request) in [
+        ("a ceiling that is reached", of("small", 5)),
+        ("what is kept for another resource", of("batch", 5)),
+    ] {
+        let refused = gate.ask(&request).await;
+        let wait = refused.headers.get("retry-after").expect("a minute ends");
+        let mut one = String::new();
+        add(&mut one, question, &refused);
+        let wait = format!("retry-after: {wait}\n");
+        all += &one.replace(&wait, "retry-after: SECONDS\n");
+    }
+    check(&expect_file!["expected/refusals_capacity.txt"], &all);
+}

@@ -86,7 +86,18 @@ fn the_texts_of_refusals_say_what_and_who() {
         "of its 1000 tokens per minute the rest is kept for the resource `chat`, which the resource `batch` gives way to",
         "given way"
     );
+    let refused = ask(&capacity, "batch", 150, START).unwrap_err();
+    assert_eq!(
+        refused.without_others().to_string(),
+        "of its 1000 tokens per minute the rest is kept for others, which the resource `batch` gives way to",
+        "without the name"
+    );
     let refused = ask(&capacity, "chat", 150, START).unwrap_err();
+    assert_eq!(
+        refused.without_others().to_string(),
+        refused.to_string(),
+        "there is no other to name"
+    );
     assert_eq!(
         refused.to_string(),
         "its 1000 tokens per minute are used",

@@ -256,7 +256,12 @@ impl Collector for Status {
         let snapshot = self.gateway.snapshot();
         collect_load(&snapshot, to)?;
         collect_capture(&snapshot, to)?;
-        upstreams::collect(&snapshot.upstreams, Instant::now(), to)?;
+        upstreams::collect(
+            &snapshot.upstreams,
+            &snapshot.capacities,
+            Instant::now(),
+            to,
+        )?;
         plugins::collect(&self.gateway.policies.status(), to)
     }
 }

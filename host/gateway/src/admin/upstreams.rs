@@ -1,5 +1,6 @@
 //! The upstreams on the admin pages: `/upstreams`, and their part of `/metrics`.
 
+mod capacity;
 mod credentials;
 
 use std::fmt;
@@ -9,20 +10,21 @@ use serde_json::{Value, json};
 use witgate_upstream::{AddressStatus, Alternative, Group, KeysStatus, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
+use crate::capacities::Capacities;
 use crate::clock::{self, WholeUnits as _};
 use crate::config::Choice;
 
 /// Returns the page `/upstreams`.
-pub(crate) fn page(upstreams: &Upstreams, now: Instant) -> Value {
+pub(crate) fn page(upstreams: &Upstreams, capacities: &Capacities, now: Instant) -> Value {
     let list: Vec<Value> = upstreams
         .iter()
-        .map(|upstream| describe(upstream, now))
+        .map(|upstream| describe(upstream, capacities, now))
         .collect();
     let groups: Vec<Value> = upstreams.groups().iter().map(describe_group).collect();
     json!({"default": upstreams.default_name(), "upstreams": list, "groups": groups})
 }
 
-fn describe(upstream: &Upstream, now: Instant) -> Value {
+fn describe(upstream: &Upstream, capacities: &Capacities, now: Instant) -> Value {
     let minute = upstream.stats.minute(now);
     let state = upstream.state(now);
     let trouble = upstream.trouble(now);
@@ -43,6 +45,7 @@ fn describe(upstream: &Upstream, now: Instant) -> Value {
         "last_minute": {"requests": minute.requests, "errors": minute.errors},
         "latency_ms": latency.map(|it| it.whole_millis()),
         "retries_left": upstream.retries.left(now),
+        "capacity": capacities.of(&upstream.config.name).map(|it| capacity::page(it)),
         "credentials": credentials::page(upstream, now),
         "addresses": describe_addresses(&upstream.addresses.status()),
     })
@@ -96,7 +99,12 @@ fn describe_group(group: &Group) -> Value {
 }
 
 /// Writes the metric families of all upstreams.
-pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>) -> fmt::Result {
+pub(crate) fn collect(
+    upstreams: &Upstreams,
+    capacities: &Capacities,
+    now: Instant,
+    to: &mut Families<'_>,
+) -> fmt::Result {
     let each = || {
         upstreams
             .iter()
@@ -107,6 +115,7 @@ pub(crate) fn collect(upstreams: &Upstreams, now: Instant, to: &mut Families<'_>
     };
     collect_addresses(upstreams, to)?;
     credentials::collect(upstreams, now, to)?;
+    capacity::collect(capacities, to)?;
     to.gauges(
         "upstream_in_flight",
         "Number of requests in progress at the upstream.",

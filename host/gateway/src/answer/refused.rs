@@ -37,6 +37,8 @@ pub(crate) enum Blame {
     },
     /// No upstream was available, or none responded.
     Upstream,
+    /// An upstream's capacity is used, or kept for others: nobody's fault.
+    Capacity,
     /// The gateway is not ready, is stopping, or has exhausted a resource.
     Gateway,
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod answered;
 pub(crate) mod attempt;
+pub(crate) mod capacity;
 pub(crate) mod failed_attempt;
 pub(crate) mod first_content;
 pub(crate) mod queue;
@@ -53,9 +54,10 @@ pub(super) async fn forward(
     let mut left: Option<FailedAttempt> = None;
     while let Some(turn) = queue.next() {
         let target = turn.target;
-        // A target of another dialect may turn out not to take the request, and what is left is then the answer.
+        // A target of another dialect may turn out not to take the request, and what is left is then the answer. Of targets
+        // without room, the one that will have some first is.
         if !target.upstream.translates() {
-            drop(left.take());
+            left = left.filter(FailedAttempt::was_out_of_capacity);
         }
         let mut tries = 0;
         loop {
@@ -111,7 +113,7 @@ pub(super) async fn forward(
 /// Returns what says more: what earlier targets left, or the failure of a later one. A target that was passed over says least.
 fn better(left: Option<FailedAttempt>, failed: FailedAttempt) -> FailedAttempt {
     match left {
-        Some(left) if failed.was_unfit() => left,
+        Some(left) if failed.was_unfit() || failed.has_room_later_than(&left) => left,
         _ => failed,
     }
 }

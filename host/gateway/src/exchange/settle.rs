@@ -2,6 +2,7 @@
 
 mod guards;
 mod hold;
+mod lease;
 mod targets;
 mod unkept;
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use witgate_capacity::Lease;
 use witgate_http::Headers;
 use witgate_ledger::Hold;
 use witgate_messages::endpoint::Endpoint;
@@ -49,6 +51,8 @@ pub(crate) struct Settlement {
     headers: Headers,
     guards: Kept,
     hold: Option<Hold>,
+    /// The part of the upstream's capacity that the answered attempt was admitted with.
+    lease: Option<Box<Lease>>,
     /// The limits of the hold's charges without an operator's live ones, once any of those has applied.
     default_limits: Option<Box<[u64]>>,
     metering: Option<Metering>,
@@ -92,6 +96,7 @@ impl Settlement {
             trace: CallTrace::default(),
             guards: Kept::default(),
             hold: None,
+            lease: None,
             default_limits: None,
             metering: None,
             forecast: Forecast::NOTHING,
@@ -337,6 +342,7 @@ impl Drop for Settlement {
         let skipped = std::mem::take(&mut self.trace.skipped);
         self.receipt.route.skipped.splice(0..0, skipped);
         self.settle_hold();
+        self.settle_lease();
         self.gateway.metrics.closed(&self.receipt);
         let config = &self.snapshot.config.budgets;
         self.gateway.budgets.announce(&self.receipt, config);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use witgate_upstream::{SharedResolver, Upstreams};
 
 use crate::admin::keyring::AdminKeys;
+use crate::capacities::Capacities;
 use crate::capture::Capture;
 use crate::config::{Config, Keys, UpstreamConfig};
 use crate::prices::Prices;
@@ -21,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) admin_keys: Option<AdminKeys>,
     pub(crate) prices: Prices,
     pub(crate) upstreams: Upstreams,
+    /// The capacities of the upstreams, counted across reloads.
+    pub(crate) capacities: Capacities,
     /// The requests in flight, counted across reloads.
     pub(crate) concurrency: Concurrency,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
@@ -53,6 +56,9 @@ impl Snapshot {
         let upstreams = upstreams(&config, resolver, previous)
             .map_err(|error| problems.push(error))
             .ok();
+        let capacities = Capacities::prepare(&config, previous.map(|it| &it.capacities))
+            .map_err(|error| problems.push(error))
+            .ok();
         let tls = tls(&config).map_err(|error| problems.push(error)).ok();
         let capture = capture(&config, previous)
             .map_err(|error| problems.push(error))
@@ -60,12 +66,15 @@ impl Snapshot {
         if let (Some(keyring), Some(previous)) = (&keyring, previous) {
             keyring.inherit(&previous.keyring);
         }
-        match (keyring, admin_keys, prices, upstreams, tls, capture) {
+        match (
+            keyring, admin_keys, prices, upstreams, capacities, tls, capture,
+        ) {
             (
                 Some(keyring),
                 Some(admin_keys),
                 Some(prices),
                 Some(upstreams),
+                Some(capacities),
                 Some(tls),
                 Some(capture),
             ) => Ok(Self {
@@ -74,6 +83,7 @@ impl Snapshot {
                 admin_keys,
                 prices,
                 upstreams,
+                capacities,
                 concurrency: previous.map_or_else(Concurrency::default, |snapshot| {
                     snapshot.concurrency.clone()
                 }),

@@ -96,6 +96,7 @@ impl Place {
                 max_in_flight: None,
                 health: None,
             },
+            capacity: None,
             http: match self.base.scheme {
                 Scheme::Http => HttpVersion::Http1,
                 Scheme::Https => HttpVersion::Negotiated,

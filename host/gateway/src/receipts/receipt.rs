@@ -10,6 +10,7 @@ mod weight;
 use std::sync::Arc;
 use std::time::Duration;
 
+use witgate_capacity::Refused as NoRoom;
 use witgate_ledger::Crossing;
 use witgate_messages::meter::Reading;
 use witgate_messages::price::Cost;
@@ -73,6 +74,13 @@ pub(crate) struct Translated {
     pub(crate) sent: AsSent,
     /// The upstream's own figures about its answer.
     pub(crate) figures: Figures,
+}
+
+/// A target that was not asked because it has no room in its capacity.
+#[derive(Debug, Clone)]
+pub(crate) struct WithoutRoom {
+    pub(crate) upstream: String,
+    pub(crate) no_room: NoRoom,
 }
 
 /// A replacement of the planned model, because a budget was exhausted.
@@ -152,6 +160,8 @@ pub(crate) struct RouteFacts {
     pub(crate) attempts: Vec<Attempt>,
     /// Upstreams that were not tried, each with the reason.
     pub(crate) passed_over: Vec<(String, String)>,
+    /// Those of them that had no room.
+    pub(crate) without_room: Vec<WithoutRoom>,
 }
 
 /// The response to the client.

@@ -56,3 +56,20 @@ pub fn receipts_bytes(config: &Config) -> usize {
 pub fn keys(config: &Config) -> Option<usize> {
     keyring(config).ok()?.count()
 }
+
+/// The callers that may name any resource, and so use its priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlimited {
+    /// Everyone: the gateway has no keys.
+    Everyone,
+    /// The holders of so many keys.
+    Keys(usize),
+}
+
+/// Returns the callers that may name any resource. `None` if the keys can't be read.
+#[must_use]
+pub fn unlimited(config: &Config) -> Option<Unlimited> {
+    let keyring = keyring(config).ok()?;
+    let keys = keyring.count_unlimited().map(Unlimited::Keys);
+    Some(keys.unwrap_or(Unlimited::Everyone))
+}

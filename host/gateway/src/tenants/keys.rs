@@ -208,6 +208,17 @@ impl Keyring {
         }
     }
 
+    /// Returns the number of credentials that may be used for any model or resource, or `None` if every request is admitted.
+    pub(crate) fn count_unlimited(&self) -> Option<usize> {
+        match &self.access {
+            Access::Open(_) => None,
+            Access::Known(_) => {
+                let unlimited = |entry: &Entry<'_>| entry.caller.models.is_none();
+                Some(self.entries().filter(unlimited).count())
+            }
+        }
+    }
+
     /// Returns the number of credentials, or `None` if every request is admitted.
     #[must_use]
     pub fn count(&self) -> Option<usize> {

@@ -55,6 +55,8 @@ fn with(table: &str, line: &str) -> String {
         ("admin", "address = \"127.0.0.1:0\""),
         ("plugins", "directory = \".\""),
         ("upstreams.NAME", "base_url = \"https://x\""),
+        ("upstreams.NAME.capacity", "tokens_per_minute = 1"),
+        ("resources.NAME", ""),
         ("groups.NAME2", "members = [{ upstream = \"NAME\" }]"),
         ("capture", "dir = \".\""),
         ("state", "directory = \"state\""),

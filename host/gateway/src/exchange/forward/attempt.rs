@@ -14,6 +14,7 @@ use witgate_upstream::{
 };
 
 use super::answered::Answered;
+use super::capacity;
 use super::failed_attempt::{FailedAttempt, Left};
 use super::first_content::{self, Beginning};
 use super::queue::Turn;
@@ -60,6 +61,16 @@ pub(crate) async fn attempt(
     let target = turn.target;
     let model = target.model.as_deref();
     let body = body(decision, target)?;
+    let mut lease = match capacity::lease(decision, target, settlement) {
+        Ok(lease) => lease,
+        Err(out) => {
+            return Ok(Attempted::Failed(FailedAttempt {
+                reason: RetryReason::RateLimit,
+                wait: out.wait(),
+                left: Left::OutOfCapacity(out),
+            }));
+        }
+    };
     let admission = Admission::Required(turn.alternative);
     let mut attempt = match target.upstream.attempt(admission) {
         Ok(attempt) => attempt,
@@ -80,6 +91,9 @@ pub(crate) async fn attempt(
     let form = answer_form(decision, settlement);
     let request = request(decision, target, session, &path, &body, form);
     let departure = Departure::default();
+    if let Some(lease) = &mut lease {
+        lease.sent();
+    }
     let sent = {
         let send = pin!(attempt.send(&request, target.limit, &departure));
         client.during(session, send).await
@@ -88,6 +102,7 @@ pub(crate) async fn attempt(
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             tracing::warn!(request = settlement.id(), error = %error, "an attempt failed");
+            capacity::failed(lease, &departure);
             match &error {
                 RequestError::Unfit { upstream, unfit } => {
                     settlement.pass_over_unfit(upstream, unfit);
@@ -101,6 +116,7 @@ pub(crate) async fn attempt(
             }));
         }
         Err(interrupted) => {
+            capacity::given_up(lease, &departure);
             settlement.record_attempt(&mut attempt, model, Err("given up".into()));
             return Err(stopped(interrupted, settlement));
         }
@@ -109,6 +125,7 @@ pub(crate) async fn attempt(
     let mut answered = Answered::new(response, attempt);
     let classified = classify(decision, fallback, &mut answered, client, session).await;
     let (result, class) = classified;
+    capacity::answered(lease, &result, settlement);
     settlement.record_attempt(&mut answered.attempt, model, result);
     let class = class.map_err(|interrupted| stopped(interrupted, settlement))?;
     Ok(match class {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use witgate_upstream::{ChosenBy, Closed, Consequence, RequestError, Severity, Unfit};
 
 use super::answered::Answered;
+use super::capacity::{self, OutOfCapacity};
 use super::retry_reason::RetryReason;
 use crate::answer::refused::{Blame, Refused};
 use crate::exchange::decide::Decision;
@@ -25,6 +26,8 @@ pub(crate) enum Left {
     Failed(RequestError),
     /// No attempt: the upstream did not take the request.
     Closed(Closed),
+    /// No attempt: the upstream's capacity is used, or kept for others.
+    OutOfCapacity(Box<OutOfCapacity>),
 }
 
 // === impl FailedAttempt ===
@@ -36,7 +39,9 @@ impl FailedAttempt {
     pub(crate) fn may_repeat(&self) -> bool {
         match &self.left {
             Left::Answer(_) => true,
-            Left::Failed(RequestError::Timeout { .. }) | Left::Closed(_) => false,
+            Left::Failed(RequestError::Timeout { .. })
+            | Left::Closed(_)
+            | Left::OutOfCapacity(_) => false,
             Left::Failed(error) => error.is_upstreams(),
         }
     }
@@ -45,7 +50,7 @@ impl FailedAttempt {
     pub(crate) fn was_deferred(&self) -> bool {
         match &self.left {
             Left::Closed(closed) => closed.severity() == Some(Severity::Failing),
-            Left::Answer(_) | Left::Failed(_) => false,
+            Left::Answer(_) | Left::Failed(_) | Left::OutOfCapacity(_) => false,
         }
     }
 
@@ -53,14 +58,25 @@ impl FailedAttempt {
     pub(crate) fn was_unfit(&self) -> bool {
         match &self.left {
             Left::Failed(error) => error.is_passed_over(),
-            Left::Answer(_) | Left::Closed(_) => false,
+            Left::Answer(_) | Left::Closed(_) | Left::OutOfCapacity(_) => false,
         }
+    }
+
+    /// Returns whether the target was passed over because it has no room in its capacity.
+    pub(crate) fn was_out_of_capacity(&self) -> bool {
+        matches!(self.left, Left::OutOfCapacity(_))
+    }
+
+    /// Returns whether neither target has room, and this one will have some later than the other.
+    pub(crate) fn has_room_later_than(&self, other: &Self) -> bool {
+        let wait = |failed: &Self| failed.wait.unwrap_or(Duration::MAX);
+        self.was_out_of_capacity() && other.was_out_of_capacity() && wait(other) < wait(self)
     }
 
     /// Returns whether the plan allows another attempt after this one.
     pub(crate) fn plan_allows_another(&self, decision: &Decision) -> bool {
         match &self.left {
-            Left::Closed(_) => true,
+            Left::Closed(_) | Left::OutOfCapacity(_) => true,
             Left::Failed(RequestError::Unsendable { .. } | RequestError::NoCredential { .. }) => {
                 true
             }
@@ -81,6 +97,7 @@ impl FailedAttempt {
             Left::Answer(answered) => Ok(*answered),
             Left::Failed(error) => Err(refuse(&error)),
             Left::Closed(closed) => Err(refuse_closed(&closed)),
+            Left::OutOfCapacity(out) => Err(capacity::refuse(&out)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
+use witgate_capacity::Refused as NoRoom;
 use witgate_upstream::{Attempt, Closed, Figures, Unfit};
 
 use super::Settlement;
@@ -38,6 +39,17 @@ impl Settlement {
     pub(in crate::exchange) fn pass_over_unfit(&mut self, upstream: &str, unfit: &Unfit) {
         let passed = (upstream.to_owned(), unfit.to_string());
         self.receipt.route.passed_over.push(passed);
+    }
+
+    /// Says, for the receipt, that a target was not asked because it has no room.
+    pub(in crate::exchange) fn pass_over_without_room(&mut self, upstream: &str, no_room: &NoRoom) {
+        let passed = (upstream.to_owned(), no_room.to_string());
+        let route = &mut self.receipt.route;
+        route.passed_over.push(passed);
+        route.without_room.push(receipt::WithoutRoom {
+            upstream: upstream.to_owned(),
+            no_room: no_room.clone(),
+        });
     }
 
     /// Notes the figures of the last upstream about its own answer.

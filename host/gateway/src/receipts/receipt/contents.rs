@@ -11,7 +11,7 @@ use witgate_runtime::{self as contract, Lineup};
 
 use super::fields::{Fields, MAX_ENTRIES};
 use super::put::{List, Put, Scalar};
-use super::{Outcome, Receipt, Translated};
+use super::{Outcome, Receipt, Translated, WithoutRoom};
 use crate::answer::refused::{Blame, Refused};
 use crate::clock::WholeUnits;
 use crate::receipts::batch_note::BatchNote;
@@ -172,6 +172,13 @@ impl Receipt {
         });
         fields.left_out("attempts", self.route.attempts.len());
         fields.entries("passed_over", pairs(&self.route.passed_over));
+        let without_room = self.route.without_room.iter().take(MAX_ENTRIES);
+        fields.object("capacity", |fields| {
+            for (index, target) in without_room.enumerate() {
+                fields.numbered(index, |fields| put_without_room(target, fields));
+            }
+        });
+        fields.left_out("capacity", self.route.without_room.len());
     }
 
     fn envelope_fields<P: Put>(&self, fields: &mut Fields<P>) {
@@ -248,6 +255,16 @@ pub(super) fn put_plugins<P: Put>(lineup: &Lineup, fields: &mut Fields<P>) {
     });
 }
 
+fn put_without_room<P: Put>(target: &WithoutRoom, fields: &mut Fields<P>) {
+    let no_room = &target.no_room;
+    fields.own("upstream", &target.upstream);
+    fields.own("unit", no_room.limit.unit.code());
+    fields.own("window", no_room.limit.window.code());
+    fields.maybe_text("gave_way_to", no_room.gave_way_to());
+    let wait = no_room.retry_after.map(WholeUnits::whole_millis);
+    fields.maybe_number("retry_after_ms", wait);
+}
+
 fn put_translated<P: Put>(translated: &Translated, fields: &mut Fields<P>) {
     let (sent, figures) = (&translated.sent, &translated.figures);
     fields.own("provider", &sent.provider);
@@ -266,6 +283,7 @@ fn put_refusal<P: Put>(refused: &Refused, fields: &mut Fields<P>) {
         Blame::Client => "client",
         Blame::Upstream => "upstream",
         Blame::Gateway => "gateway",
+        Blame::Capacity => "capacity",
         Blame::Policy { plugin, hook } => {
             fields.own("plugin", plugin);
             fields.own("hook", hook.name());
@@ -344,66 +362,4 @@ fn source(source: Source) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use witgate_runtime::Envelope;
-
-    use super::super::line::write_in_order;
-    use super::super::{Attempt, Downgrade, RequestFacts, RouteFacts, UsageFacts};
-    use super::*;
-
-    #[test]
-    fn the_line_of_a_receipt_with_all_facts_is_written_without_a_tree() {
-        let text = |text: &str| Some(text.to_owned());
-        let receipt = Receipt {
-            request: RequestFacts {
-                model: text("a"),
-                envelope: Some(Arc::new(Envelope {
-                    tenant: text("t"),
-                    metadata: vec![("team".to_owned(), "x".to_owned())],
-                    ..Envelope::default()
-                })),
-                ..RequestFacts::default()
-            },
-            route: RouteFacts {
-                downgrade: Some(Downgrade {
-                    from: None,
-                    to: "b".to_owned(),
-                    account: "user:u".to_owned(),
-                    plugin: "route".into(),
-                }),
-                attempts: ["one", "two"]
-                    .map(|upstream| Attempt {
-                        upstream: upstream.to_owned(),
-                        model: text("b"),
-                        credential: Some("first".into()),
-                        moved_from: Some("second".into()),
-                        request_id: text("r"),
-                        result: Ok(200),
-                        translated: None,
-                    })
-                    .into(),
-                passed_over: vec![("three".to_owned(), "open".to_owned())],
-                ..RouteFacts::default()
-            },
-            usage: UsageFacts {
-                reading: Some(Reading {
-                    source: Source::Reported,
-                    model: text("b"),
-                    ..Reading::default()
-                }),
-                overdrawn: vec!["user:u".to_owned()],
-                ..UsageFacts::default()
-            },
-            left_out: 1,
-            ..Receipt::default()
-        };
-        let fields = receipt.fields(&Lineup::new(1, Vec::new(), &[])).fields;
-        let names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
-        assert!(
-            write_in_order(&fields, &mut Vec::new()).is_some(),
-            "no object is opened twice: {names:?}"
-        );
-    }
-}
+mod tests;

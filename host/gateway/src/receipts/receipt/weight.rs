@@ -30,6 +30,11 @@ impl Receipt {
             + route.downgrade.as_ref().map_or(0, of_downgrade)
             + route.attempts.iter().map(of_attempt).sum::<usize>()
             + route.passed_over.iter().map(pair).sum::<usize>()
+            + route
+                .without_room
+                .iter()
+                .map(|it| size_of_val(it) + it.upstream.len())
+                .sum::<usize>()
             + refused.map_or(0, |refused| refused.message.len())
             + route.skipped.iter().map(of_fault).sum::<usize>()
             + self.guards.iter().map(of_guard).sum::<usize>()

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use witgate_capacity::{self as capacity, Cause, Limit, Refused as NoRoom};
 use witgate_ledger::{Amounts, BalanceKey, Crossing, Unit, UnixMillis, Window};
 use witgate_messages::error::{ErrorReport, ErrorType};
 use witgate_messages::meter::{Reading, Source};
@@ -10,7 +11,7 @@ use witgate_upstream::{AsSent, Figures};
 
 use super::super::{
     Attempt, Downgrade, Outcome, RequestFacts, ResponseFacts, RouteFacts, Timing, Translated,
-    UsageFacts, write_line,
+    UsageFacts, WithoutRoom, write_line,
 };
 use super::*;
 use crate::answer::refused::{Blame, Refused, Retry};
@@ -172,7 +173,26 @@ impl Dice {
                 translated: dice.maybe(Self::translated).map(Box::new),
             }),
             passed_over: self.pairs(2),
+            without_room: self.some(2, |dice, _| WithoutRoom {
+                upstream: dice.text(),
+                no_room: dice.no_room(),
+            }),
             ..RouteFacts::default()
+        }
+    }
+
+    fn no_room(&mut self) -> NoRoom {
+        NoRoom {
+            resource: self.text().into(),
+            limit: Limit {
+                unit: capacity::Unit::Tokens,
+                window: capacity::Window::Minute,
+                amount: self.number(),
+            },
+            cause: Cause::Shortage {
+                gave_way_to: self.maybe(Self::text).map(Into::into),
+            },
+            retry_after: self.maybe(|dice| Duration::from_millis(dice.number() >> 20)),
         }
     }
 
