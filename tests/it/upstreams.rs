@@ -4,6 +4,7 @@ mod asked;
 mod attempts;
 mod bedrock;
 mod breaker;
+mod clouds;
 mod credentials;
 mod fallback;
 mod groups;

@@ -40,8 +40,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "witgate-bedrock",
             "witgate-config-file",
+            "witgate-dialect",
+            "witgate-foundry",
             "witgate-http",
             "witgate-messages",
+            "witgate-vertex",
         ],
     ),
     ("witgate-handover", &["witgate-ledger", "witgate-audit"]),
