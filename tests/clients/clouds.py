@@ -170,4 +170,4 @@ credential = {{ file = "foundry.key" }}
         return None if path.partition("?")[0] == "/anthropic/v1/messages" else f"no such path: {path}"
 
 
-CLOUDS = [Bedrock]
+CLOUDS = [Bedrock, Vertex, Foundry]

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway import Gateway
@@ -31,7 +32,8 @@ def results(binary, policies, folder, bare, python, environment, differences):
     gateway = Gateway(binary, own / "policies", own, bare)
     environment = environment | {"OPENAI_BASE_URL": f"{gateway.url}/v1", "OPENAI_API_KEY": gateway.key}
     try:
-        told = {driver: run(driver, python, environment) for driver in DRIVERS}
+        with ThreadPoolExecutor() as at_once:
+            told = dict(zip(DRIVERS, at_once.map(lambda driver: run(driver, python, environment), DRIVERS)))
         ends = gateway.stop()
     finally:
         gateway.kill()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway import RunningGateway
@@ -72,7 +73,7 @@ def run(settings, due, binary, policies, folder, bare, environment):
     own = policies_with(settings, policies, folder)
     gateway = RunningGateway(binary, own, folder, bare, upstream.url, 0)
     run_id = f"run-{uuid.uuid4()}"
-    here = {"ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_API_KEY": gateway.key, "RUN": run_id}
+    here = {"ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_API_KEY": gateway.key, "RUN": run_id, "HOME": str(folder)}
     try:
         with tempfile.TemporaryDirectory(dir=environment["TMPDIR"]) as empty:
             done = subprocess.run(
@@ -90,7 +91,13 @@ def run(settings, due, binary, policies, folder, bare, environment):
 
 def results(binary, policies, folder, bare, environment):
     """A name for each check and what was wrong with it, if anything."""
-    for number, (name, (settings, due)) in enumerate(RUNS.items()):
+
+    def found(number, settings, due):
         own = folder / f"guard-{number}"
         own.mkdir()
-        yield f"claude code, guard: {name}", run(settings, due, binary, policies, own, bare, environment)
+        return run(settings, due, binary, policies, own, bare, environment)
+
+    # They wait for Claude Code's own retries, so they do it together.
+    with ThreadPoolExecutor() as at_once:
+        runs = {name: at_once.submit(found, number, *of) for number, (name, of) in enumerate(RUNS.items())}
+    return [(f"claude code, guard: {name}", started.result()) for name, started in runs.items()]

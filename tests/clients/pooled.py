@@ -1,7 +1,8 @@
 """Claude Code and its helpers on several credentials of one upstream, each good for so many answers."""
 
 import scripted
-from sessions import Run, attempts, troubled, wrong_receipts
+from clouds import Bedrock
+from sessions import GROUP, Run, attempts, troubled, wrong_receipts
 
 # Together just what the session takes, wherever its conversations begin: all of them are used up.
 LIMITS = {"small": 4, "middle": 6, "large": scripted.TURNS - 10}
@@ -42,15 +43,25 @@ def miscounted(run):
     return None
 
 
+def gone_on(run, like):
+    """What is wrong with a session that went on at a cloud once all keys were used up, if anything."""
+    served = [provider for _, provider in run.session.answers.values()]
+    if served.count("anthropic") != sum(run.api.limits.values()):
+        return f"the answers are of {served}"
+    return refused(run, like) or wrong_receipts(run)
+
+
 def results(like, tools):
     """A name for each check and what is wrong with it, if anything. `like` is a session that one credential served."""
     run = Run(tools, "pool", limits=LIMITS)
+    over = Run(tools, "pool-over", "all", Bedrock, GROUP.format("true"), {key: LIMITS[key] for key in ("small", "middle")})
     checks = {
         "no 429 reaches the client while a key has room": refused(run, like),
         "a conversation leaves a key once, and does not come back": restless(run),
         "receipts have usage and cost": wrong_receipts(run),
         "receipts name the key of each attempt": miscounted(run),
-        "no key is told by log, receipts, pages or answers": run.leaked,
-        "its gateway ends at SIGTERM": run.ends,
+        "a session goes on at the next upstream once all keys are used up": gone_on(over, like),
+        "no key is told by log, receipts, pages or answers": run.leaked or over.leaked,
+        "its gateways end at SIGTERM": run.ends or over.ends,
     }
     return [(f"claude code, pool: {name}", why) for name, why in checks.items()]

@@ -17,6 +17,12 @@ PRICES = HERE.parents[1] / "host/messages/prices.json"
 # The cloud has a contract, so that a cost says by whose prices it was counted.
 FACTORS = {"default": Fraction(1), "cloud": Fraction("0.85")}
 CONTRACT = '[[prices.contract]]\nupstreams = ["cloud"]\nmultiplier = "0.85"\n'
+# Both, the API first.
+GROUP = """[groups.all]
+members = [{{ upstream = "default" }}, {{ upstream = "cloud" }}]
+choice = "order"
+allow_provider_change = {}
+"""
 # All that the gateway itself can tell; its compiler of plugins would write megabytes.
 LOUD = "trace,wasmtime=warn,cranelift=warn,wasmparser=warn,regalloc2=warn,object=warn"
 

@@ -10,13 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from clouds import CLOUDS
 from scripted import message_of, place
 from served import THROTTLED
-from sessions import Run, attempts, troubled, wrong_receipts
+from sessions import GROUP, Run, attempts, troubled, wrong_receipts
 
-GROUP = """[groups.all]
-members = [{{ upstream = "default" }}, {{ upstream = "cloud" }}]
-choice = "order"
-allow_provider_change = {}
-"""
 # Members in which each dialect differs, whatever was left out.
 OF_THE_DIALECT = {"model", "stream", "anthropic_version", "anthropic_beta"}
 

@@ -5,6 +5,7 @@ mod attempts;
 mod bedrock;
 mod breaker;
 mod capacity;
+mod clouds;
 mod credentials;
 mod fallback;
 mod groups;

@@ -2,7 +2,7 @@
 //!
 //! The order is AWS's: the environment ([`environment`]), the shared files ([`profile`]), the container's endpoint ([`container`]) and the
 //! instance's ([`instance`]). Nothing is read here: variables and texts are arguments, and a question to an endpoint is a
-//! value ([`Ask`]) that the caller sends over its own HTTP, and whose answer it brings back. Keys that end have a [`Lease`], which
+//! value ([`Question`](crate::Question)) that the caller sends over its own HTTP, and whose answer it brings back. Keys that end have a [`Lease`], which
 //! says when to renew them.
 
 mod answer;
@@ -38,17 +38,6 @@ pub struct Keys {
     secret: Secret,
     session: Option<Secret>,
     expires: Option<SystemTime>,
-}
-
-/// A question to an endpoint for credentials. The caller sends it without a proxy, and with a timeout of a second or two.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// The method.
-    pub method: &'static str,
-    /// The address.
-    pub url: String,
-    /// The headers.
-    pub headers: Vec<(&'static str, Secret)>,
 }
 
 // === impl Keys ===

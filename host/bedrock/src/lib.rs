@@ -25,4 +25,4 @@ pub use pairs::{OnRefused, Policy};
 pub use request::{Operation, Request};
 pub use skew::Skew;
 pub use stream::Decoder;
-pub use witgate_dialect::{Secret, json};
+pub use witgate_dialect::{Question, Reach, Secret, json};

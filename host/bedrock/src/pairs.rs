@@ -14,18 +14,23 @@ use crate::ModelId;
 pub use table::{TABLE, TAKEN};
 pub use witgate_dialect::pairs::{Beta, Fate, Fit, Known, On, OnRefused, Policy, Row, Unfit};
 
+/// The service, as errors name it.
+pub const SERVICE: &str = "Amazon Bedrock";
+
+/// The table of Bedrock, with the members that it takes.
+pub const OF_BEDROCK: Table = Table {
+    service: SERVICE,
+    rows: TABLE,
+    unlisted: Fate::Refused,
+    members: Members::Listed(TAKEN),
+};
+
 /// Decides what of a request goes to Bedrock.
 ///
 /// # Errors
 /// [`Unfit`] if something is refused and the policy doesn't strip it. The client is at fault, or the one who routed the request.
 pub fn fit(head: &Head, betas: &[String], model: &ModelId, policy: &Policy) -> Result<Fit, Unfit> {
-    let table = Table {
-        service: "Amazon Bedrock",
-        rows: TABLE,
-        unlisted: Fate::Refused,
-        members: Members::Listed(TAKEN),
-    };
-    pairs::fit(&table, head, betas, model.as_str(), policy)
+    pairs::fit(&OF_BEDROCK, head, betas, model.as_str(), policy)
 }
 
 #[cfg(test)]

@@ -20,12 +20,7 @@ const NAMES: [&str; 5] = [
 
 /// The difference between this machine's clock and AWS's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skew {
-    /// The clock of this machine is ahead.
-    Ahead(Duration),
-    /// The clock of this machine is behind.
-    Behind(Duration),
-}
+pub struct Skew(pub witgate_dialect::Skew);
 
 // === impl Skew ===
 
@@ -36,40 +31,16 @@ impl Skew {
         if !NAMES.contains(&name) {
             return None;
         }
-        let theirs = httpdate::parse_http_date(date?.trim()).ok()?;
-        let skew = match now.duration_since(theirs) {
-            Ok(ahead) => Self::Ahead(ahead),
-            Err(behind) => Self::Behind(behind.duration()),
-        };
-        (skew.amount() >= LEAST).then_some(skew)
-    }
-
-    /// Returns the difference.
-    pub fn amount(&self) -> Duration {
-        match self {
-            Self::Ahead(amount) | Self::Behind(amount) => *amount,
-        }
-    }
-
-    /// Returns AWS's time at this machine's time `now`, for a signature that AWS accepts.
-    pub fn corrected(&self, now: SystemTime) -> Option<SystemTime> {
-        match self {
-            Self::Ahead(amount) => now.checked_sub(*amount),
-            Self::Behind(amount) => now.checked_add(*amount),
-        }
+        witgate_dialect::Skew::between(date, now, LEAST).map(Self)
     }
 }
 
 impl fmt::Display for Skew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self {
-            Self::Ahead(_) => "ahead of",
-            Self::Behind(_) => "behind",
-        };
-        let seconds = self.amount().as_secs();
         write!(
             f,
-            "this machine's clock is {seconds} s {side} AWS's, which refuses signatures more than 300 s off: set the clock"
+            "{}, which refuses signatures more than 300 s off: set the clock",
+            self.0.said("AWS")
         )
     }
 }

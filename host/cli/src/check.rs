@@ -1,11 +1,12 @@
 //! `witgate check`: problems of a configuration and its plugins before a start.
 
 mod capacity;
+mod dialect;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use witgate_gateway::config::{BedrockConfig, Config, Draft, OnRefused};
+use witgate_gateway::config::{Config, Draft};
 use witgate_gateway::{inspect, open_policies};
 use witgate_runtime::{PluginState, PluginStatus};
 
@@ -65,8 +66,8 @@ fn files(draft: &Draft) -> bool {
         print(&summary(&draft.config));
         pools(&draft.config).for_each(|line| print(&line));
         for upstream in &draft.config.upstreams {
-            if let Some(bedrock) = &upstream.bedrock {
-                print(&bedrock_line(&upstream.name, bedrock));
+            if let Some(dialect) = &upstream.dialect {
+                print(&dialect::line(&upstream.name, dialect));
             }
         }
         capacity::lines(&draft.config)
@@ -101,28 +102,6 @@ fn pools(config: &Config) -> impl Iterator<Item = String> {
             names.join(", ")
         ))
     })
-}
-
-/// Returns a line about an upstream that is Amazon Bedrock.
-fn bedrock_line(name: &str, bedrock: &BedrockConfig) -> String {
-    let credential = match &bedrock.keys {
-        // Wrong ones are a problem of the configuration.
-        Some(keys) => format!("keys from {}", keys.look().unwrap_or_else(|error| error)),
-        None => "an API key".to_owned(),
-    };
-    let profiles = match bedrock.geography.prefix() {
-        "" => "without inference profiles".to_owned(),
-        prefix => format!("with inference profiles {prefix}*"),
-    };
-    let policy = match bedrock.on_unsupported {
-        OnRefused::Strip => "strip",
-        OnRefused::Skip => "skip",
-        OnRefused::Fail => "fail",
-    };
-    format!(
-        "{name}: Amazon Bedrock in {}, {profiles}; {credential}; what it refuses: {policy}",
-        bedrock.region
-    )
 }
 
 /// Returns a line about the memory limits of requests, plugins and receipts.

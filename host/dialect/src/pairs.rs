@@ -48,7 +48,7 @@ pub enum OnRefused {
 }
 
 /// The operator's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The policy for what the service refuses.
     pub on_refused: OnRefused,

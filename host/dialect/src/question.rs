@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -36,6 +38,17 @@ pub enum Reach {
     Internet,
     /// The machine's own metadata service: never by a proxy, and with a timeout of a second or two.
     Machine,
+}
+
+/// An answer to a question.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The status.
+    pub status: u16,
+    /// The header `date`.
+    pub date: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
 }
 
 /// A token that lets its bearer in.
@@ -83,6 +96,23 @@ impl Question {
     }
 }
 
+/// Returns true for an address to which secrets may go: by TLS, or to this machine, or to one of these hosts.
+pub fn may_carry_secrets(url: &str, hosts: &[&str]) -> bool {
+    if url.starts_with("https://") {
+        return true;
+    }
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let is_loopback = |host: &str| host.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback());
+    ["localhost", "[::1]"].contains(&host) || is_loopback(host) || hosts.contains(&host)
+}
+
 /// Returns fields as a form's text, which is also that of a query.
 pub fn form(fields: &[(&str, &str)]) -> String {
     let mut text = String::new();
@@ -98,6 +128,20 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 // === impl Bearer ===
 
 impl Bearer {
+    /// Returns the bearer of a token until a time; `None` for a text that no header can carry.
+    pub fn until(token: &str, end: SystemTime) -> Option<Self> {
+        let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        usable.then(|| Self {
+            token: Secret::new(token),
+            lease: Lease::until(Some(end)),
+        })
+    }
+
+    /// Returns the end of a token that lasts so many seconds from `now` on.
+    pub fn end_after(seconds: u64, now: SystemTime) -> Option<SystemTime> {
+        now.checked_add(Duration::from_secs(seconds))
+    }
+
     /// Returns the header that carries the token.
     pub fn header(&self) -> (&'static str, Secret) {
         let value = format!("Bearer {}", self.token.reveal());
@@ -118,6 +162,30 @@ mod tests {
             "one field each"
         );
         assert_eq!(question.method, "POST", "a body is posted");
+    }
+
+    #[test]
+    fn secrets_go_in_the_clear_to_this_machine_alone() {
+        let allowed = |url| may_carry_secrets(url, &["169.254.170.2"]);
+        for url in [
+            "https://example.com/token",
+            "http://127.0.0.1:8080/token",
+            "http://localhost",
+            "http://[::1]:1/",
+            "http://169.254.170.2/keys",
+        ] {
+            assert!(allowed(url), "{url}");
+        }
+        for url in [
+            "http://example.com/token",
+            "http://127.0.0.1.example.com",
+            "http://127.0.0.1@example.com",
+            "http://localhost.example.com:80",
+            "ftp://127.0.0.1",
+            "",
+        ] {
+            assert!(!allowed(url), "{url}");
+        }
     }
 
     #[test]

@@ -31,6 +31,15 @@ impl Skew {
         }
     }
 
+    /// Returns the seconds by which the service's clock is ahead of this machine's.
+    pub fn ahead(&self) -> i64 {
+        let seconds = i64::try_from(self.amount().as_secs()).unwrap_or(i64::MAX);
+        match self {
+            Self::Ahead(_) => -seconds,
+            Self::Behind(_) => seconds,
+        }
+    }
+
     /// Returns the service's time at this machine's time `now`.
     pub fn corrected(&self, now: SystemTime) -> Option<SystemTime> {
         match self {
@@ -39,14 +48,19 @@ impl Skew {
         }
     }
 
-    /// Returns the difference and its cure in words.
-    pub fn cure(&self, service: &str) -> String {
+    /// Returns the difference in words.
+    pub fn said(&self, service: &str) -> String {
         let side = match self {
             Self::Ahead(_) => "ahead of",
             Self::Behind(_) => "behind",
         };
         let seconds = self.amount().as_secs();
-        format!("this machine's clock is {seconds} s {side} {service}'s: set the clock")
+        format!("this machine's clock is {seconds} s {side} {service}'s")
+    }
+
+    /// Returns the difference and its cure in words.
+    pub fn cure(&self, service: &str) -> String {
+        format!("{}: set the clock", self.said(service))
     }
 }
 

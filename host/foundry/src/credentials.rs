@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use witgate_dialect::question::form;
 use witgate_dialect::{Bearer, Question, Reach, Secret};
 
-pub use answer::{Answer, BadToken};
+pub use answer::BadToken;
 pub use client::{AUDIENCE, BadClient, Client, Proof};
+pub use witgate_dialect::Answer;
 
 /// The metadata service of a machine.
 const MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
@@ -54,6 +55,11 @@ impl Access {
 // === impl Entra ===
 
 impl Entra {
+    /// Returns true for a way by the machine's own service.
+    pub fn is_machine(&self) -> bool {
+        matches!(self, Self::Machine(_))
+    }
+
     /// Returns the path of the file that the caller reads before each question.
     pub fn token_file(&self) -> Option<&str> {
         match self {

@@ -7,8 +7,6 @@ use serde_json::Value;
 use witgate_dialect::{Fault, Reason};
 use witgate_messages::error::ErrorType;
 
-use crate::{Deployment, Resource};
-
 /// The longest name of an error that is kept.
 const MAX_NAME: usize = 100;
 
@@ -31,7 +29,7 @@ struct AzureError {
 }
 
 /// Reads an answer with a status of an error, for a deployment of a resource.
-pub fn of_answer(status: u16, body: &[u8], deployment: &Deployment, resource: &Resource) -> Fault {
+pub fn of_answer(status: u16, body: &[u8], deployment: &str, resource: &str) -> Fault {
     if let Some(fault) = Fault::of_api(status, body) {
         let cure = cure("", status, deployment, resource);
         return Fault { cure, ..fault };
@@ -79,7 +77,7 @@ fn meaning(name: &str) -> Option<(u16, ErrorType, Option<Reason>)> {
 }
 
 /// Returns what an operator can do, by the code and the status.
-fn cure(name: &str, status: u16, deployment: &Deployment, resource: &Resource) -> Option<String> {
+fn cure(name: &str, status: u16, deployment: &str, resource: &str) -> Option<String> {
     Some(match (name, status) {
         ("PermissionDenied", _) | (_, 403) => format!(
             "give the credential's account the role Cognitive Services User on resource {resource}, and look whether its network lets this machine in"
@@ -105,9 +103,7 @@ mod tests {
     use super::*;
 
     fn fault(status: u16, body: &str) -> Fault {
-        let deployment = Deployment::try_new("claude-opus-5").unwrap();
-        let resource = Resource::try_new("my-resource").unwrap();
-        of_answer(status, body.as_bytes(), &deployment, &resource)
+        of_answer(status, body.as_bytes(), "claude-opus-5", "my-resource")
     }
 
     fn azure(code: &str) -> String {

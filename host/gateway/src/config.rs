@@ -64,8 +64,9 @@ pub use self::tls::{ClientCertificates, Demand, ListenTls};
 pub use self::usage::Usage;
 pub use witgate_upstream::config::{
     BaseUrl, BedrockConfig, BreakerPolicy, Choice, Credential, CredentialCommand, CredentialHeader,
-    CredentialSource, GroupConfig, HealthPolicy, HttpVersion, Member, OnRefused, OwnCredential,
-    ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig, UpstreamKind, VmxHeaders,
+    CredentialSource, DialectConfig, FoundryConfig, GroupConfig, HealthPolicy, HttpVersion, Member,
+    OnRefused, OwnCredential, ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig,
+    UpstreamKind, VertexConfig, VmxHeaders,
 };
 
 /// A checked configuration.

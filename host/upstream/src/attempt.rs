@@ -19,7 +19,7 @@ use super::connection::error::RequestError;
 use super::connection::response::Response;
 use super::connection::upload::Upload;
 use super::credential::{Credential, Renewal};
-use super::dialect::AsSent;
+use super::dialect::translation::AsSent;
 use super::limit::{ChosenBy, Limit};
 use super::pool::Wish;
 use super::request::Request;

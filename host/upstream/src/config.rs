@@ -5,24 +5,31 @@ mod bedrock;
 mod breaker;
 mod capacity;
 mod credential;
+mod dialect;
+mod entra;
+mod foundry;
+mod geography;
+mod google;
 mod group;
 mod health;
 mod keys;
+mod kind;
 mod pool;
 mod retry;
+mod vertex;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use witgate_config_file::Check;
 
-pub use witgate_bedrock::OnRefused;
+pub use witgate_dialect::OnRefused;
 
 pub use self::base_url::{BaseUrl, Scheme};
 pub use self::bedrock::BedrockConfig;
@@ -31,17 +38,26 @@ pub use self::capacity::{CapacityConfig, Others};
 pub use self::credential::{
     Credential, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential,
 };
+pub use self::dialect::{DialectConfig, Identity};
+pub use self::entra::{EntraConfig, EntraSource};
+pub use self::foundry::FoundryConfig;
+pub use self::google::{GoogleConfig, GoogleSource};
 pub use self::group::GroupFile;
 pub use self::group::{Choice, GroupConfig, Member, ProviderChange};
 pub use self::health::HealthPolicy;
 pub use self::keys::{KeyVariables, KeysConfig, KeysSource};
+pub use self::kind::UpstreamKind;
 pub use self::pool::PooledCredential;
 pub use self::retry::RetryPolicy;
+pub use self::vertex::VertexConfig;
 
-use self::bedrock::{ApiKey, BedrockFile, GeographyFile, OnUnsupported};
 use self::breaker::BreakerFile;
 use self::capacity::CapacityFile;
 use self::credential::CredentialFile;
+use self::dialect::file::{DialectFile, OnUnsupported, OwnKey};
+use self::entra::EntraFile;
+use self::geography::GeographyFile;
+use self::google::GoogleFile;
 use self::health::HealthFile;
 use self::keys::KeysFile;
 use self::pool::PooledFile;
@@ -70,8 +86,8 @@ pub struct UpstreamConfig {
     pub sni: String,
     /// Kind of server.
     pub kind: UpstreamKind,
-    /// Settings of Amazon Bedrock, or `None` for another kind.
-    pub bedrock: Option<Box<BedrockConfig>>,
+    /// Settings of a kind with a dialect of its own, or `None` for another kind.
+    pub dialect: Option<Box<DialectConfig>>,
     /// Provider that signs the thinking in responses. Signatures are valid for upstreams of the same provider only.
     pub provider: String,
     /// Permission for requests with another provider's signed thinking to come here.
@@ -106,18 +122,6 @@ pub enum VmxHeaders {
     EndHere,
     /// Forwarded, because the upstream is a gateway as well.
     Forwarded,
-}
-
-/// The kind of server that an upstream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UpstreamKind {
-    /// The API of Anthropic.
-    Anthropic,
-    /// Any other server that speaks Messages.
-    Messages,
-    /// Amazon Bedrock, which serves the same models in a dialect of its own.
-    Bedrock,
 }
 
 /// The version of HTTP that is spoken with an upstream.
@@ -157,13 +161,18 @@ pub struct UpstreamFile {
     http: Option<HttpVersion>,
     #[serde(default)]
     forward_vmx_headers: bool,
-    region: Option<String>,
     endpoint: Option<String>,
-    geography: Option<GeographyFile>,
     models: Option<BTreeMap<String, String>>,
     on_unsupported: Option<OnUnsupported>,
     supported: Option<Vec<String>>,
+    region: Option<String>,
+    geography: Option<GeographyFile>,
     aws: Option<KeysFile>,
+    project: Option<String>,
+    location: Option<String>,
+    google: Option<GoogleFile>,
+    resource: Option<String>,
+    entra: Option<EntraFile>,
 }
 
 // === impl UpstreamConfig ===
@@ -182,38 +191,74 @@ impl UpstreamConfig {
     }
 }
 
+impl UpstreamConfig {
+    /// Returns the configuration of connections to a server that is no upstream: an endpoint that the gateway asks by itself.
+    pub fn of_endpoint(base: BaseUrl, timeout: Duration, ca_file: Option<&Path>) -> Self {
+        Self {
+            name: base.authority(),
+            credential: None,
+            credentials: Vec::new(),
+            connect_timeout: timeout,
+            head_timeout: timeout,
+            idle_timeout: timeout,
+            ca_file: ca_file.map(Path::to_owned),
+            sni: base.host.clone(),
+            kind: UpstreamKind::Messages,
+            dialect: None,
+            provider: String::new(),
+            provider_change: ProviderChange::Refused,
+            resilience: Resilience {
+                retry: RetryPolicy::default(),
+                breaker: None,
+                max_in_flight: None,
+                health: None,
+            },
+            capacity: None,
+            http: HttpVersion::of(None, base.scheme),
+            vmx_headers: VmxHeaders::EndHere,
+            base,
+        }
+    }
+}
+
 // === impl UpstreamFile ===
 
 impl UpstreamFile {
     /// Returns the upstream, or `None` if no stand-in can be made for a wrong value. Every key is checked all the same.
     fn check(self, name: String, check: &mut Check<'_>) -> Option<UpstreamConfig> {
         let kind = self.kind.unwrap_or(UpstreamKind::Anthropic);
-        let bedrock = BedrockFile {
-            region: self.region,
+        let file = DialectFile {
             endpoint: self.endpoint,
-            geography: self.geography,
             models: self.models,
             on_unsupported: self.on_unsupported,
             supported: self.supported,
+            region: self.region,
+            geography: self.geography,
             aws: self.aws,
+            project: self.project,
+            location: self.location,
+            google: self.google,
+            resource: self.resource,
+            entra: self.entra,
         };
-        let (bedrock, base) = match kind {
-            UpstreamKind::Anthropic | UpstreamKind::Messages => {
-                bedrock.refuse(check);
-                (None, base_url(self.base_url.as_deref(), check))
-            }
-            UpstreamKind::Bedrock => {
+        let own_key = match self.credential {
+            Some(_) => OwnKey::Configured,
+            None => OwnKey::None,
+        };
+        let (dialect, base) = dialect::check(file, kind, own_key, check).unzip();
+        let base = match kind.cloud() {
+            None => base_url(self.base_url.as_deref(), check),
+            Some(_) => {
                 if self.base_url.is_some() {
                     check.problem(
                         "base_url",
-                        "is not read with `kind = \"bedrock\"`, whose address follows from its `region`; another one is an `endpoint`",
+                        format!(
+                            "is not read with `kind = \"{}\"`, whose address is known; another one is an `endpoint`",
+                            kind.code()
+                        ),
                     );
                 }
-                let api_key = match self.credential {
-                    Some(_) => ApiKey::Configured,
-                    None => ApiKey::None,
-                };
-                bedrock.check(api_key, check).unzip()
+                base
             }
         };
         let resilience = Resilience {
@@ -240,10 +285,12 @@ impl UpstreamFile {
                     "must not stand beside `credential`: make that one an entry with a `name`",
                 );
             }
-            if kind == UpstreamKind::Bedrock {
+            if let Some(cloud) = kind.cloud() {
                 check.problem(
                     "credentials",
-                    "is not for Amazon Bedrock: make each account an upstream of its own, and a group of them",
+                    format!(
+                        "is not for {cloud}: make each account an upstream of its own, and a group of them"
+                    ),
                 );
             }
             pool::check_all(credentials, kind, check)
@@ -277,23 +324,17 @@ impl UpstreamFile {
         let base = base?;
         if base.scheme == Scheme::Http && (ca_file.is_some() || self.sni.is_some()) {
             check.problem(
-                match kind {
-                    UpstreamKind::Anthropic | UpstreamKind::Messages => "base_url",
-                    UpstreamKind::Bedrock => "endpoint",
+                match kind.cloud() {
+                    None => "base_url",
+                    Some(_) => "endpoint",
                 },
                 "must start with https:// if `ca_file` or `sni` is set",
             );
         }
         Some(UpstreamConfig {
             kind,
-            bedrock: bedrock.map(Box::new),
-            provider: self.provider.unwrap_or_else(|| {
-                match kind {
-                    UpstreamKind::Anthropic | UpstreamKind::Messages => "anthropic",
-                    UpstreamKind::Bedrock => "bedrock",
-                }
-                .into()
-            }),
+            dialect: dialect.map(Box::new),
+            provider: self.provider.unwrap_or_else(|| kind.provider().into()),
             provider_change: self.allow_provider_change.into(),
             resilience,
             capacity,
@@ -330,20 +371,6 @@ fn base_url(written: Option<&str>, check: &mut Check<'_>) -> Option<BaseUrl> {
     parsed
         .map_err(|error| check.problem("base_url", error))
         .ok()
-}
-
-// === impl UpstreamKind ===
-
-impl UpstreamKind {
-    /// Returns the name in the configuration.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Anthropic => "anthropic",
-            Self::Messages => "messages",
-            Self::Bedrock => "bedrock",
-        }
-    }
 }
 
 // === impl HttpVersion ===

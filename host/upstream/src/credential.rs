@@ -4,9 +4,9 @@
 //! renewed stays in use, because the upstream may still accept it. After a 401 a request may ask for a renewal; concurrent
 //! requests share one.
 
-pub(crate) mod aws;
 mod command;
 mod expiry;
+pub(crate) mod leased;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
-use self::aws::{AskEndpoint, AwsKeys, Held, KeysStatus};
+use self::leased::{AskEndpoint, Held, LeaseStatus, Leased};
 use crate::config::{self, CredentialCommand, CredentialHeader, CredentialSource, OwnCredential};
 use crate::request::is_callers_credential;
 
@@ -54,8 +54,8 @@ enum Access {
     Nothing,
     Callers,
     Own(Box<Own>),
-    /// Keys, with which each request is signed.
-    Keys(Box<AwsKeys>),
+    /// The credential of a cloud, which the upstream's dialect puts into each request.
+    Leased(Box<Leased>),
 }
 
 struct Own {
@@ -116,11 +116,11 @@ impl CredentialStore {
     pub(crate) fn try_open(
         upstream: &str,
         config: Option<&config::Credential>,
-        keys: Option<&config::KeysConfig>,
+        identity: Option<config::Identity>,
     ) -> Result<Self, String> {
         let access = match config {
-            None => match keys {
-                Some(keys) => Access::Keys(Box::new(AwsKeys::try_open(keys)?)),
+            None => match identity {
+                Some(identity) => Access::Leased(Box::new(Leased::try_open(identity)?)),
                 None => Access::Nothing,
             },
             Some(config::Credential::Client) => Access::Callers,
@@ -152,15 +152,15 @@ impl CredentialStore {
         match &self.access {
             Access::Nothing | Access::Callers => Ok(()),
             Access::Own(own) => own.reread(),
-            Access::Keys(keys) => keys.reread(),
+            Access::Leased(leased) => leased.reread(),
         }
     }
 
     /// Returns the credential in use.
     pub(crate) fn current(&self) -> Credential {
         match &self.access {
-            // Signatures are headers of the request itself.
-            Access::Nothing | Access::Keys(_) => Credential::None,
+            // The dialect's credential is part of the request itself.
+            Access::Nothing | Access::Leased(_) => Credential::None,
             Access::Callers => Credential::Callers,
             Access::Own(own) => own.value().map_or(Credential::None, |value| {
                 Credential::Own(own.config.header, value)
@@ -178,31 +178,43 @@ impl CredentialStore {
         match &self.access {
             Access::Nothing | Access::Callers => Renewal::Unchanged,
             Access::Own(own) => own.renew().await,
-            Access::Keys(keys) => Box::pin(keys.renew()).await,
+            Access::Leased(leased) => Box::pin(leased.renew()).await,
         }
     }
 
-    /// Waits for keys to sign with, if there are none that are valid. Returns `None` for an upstream without such keys.
+    /// Waits for a credential of the cloud, if there is none that is valid. Returns `None` for an upstream that is known by no such one.
     ///
     /// # Errors
     ///
-    /// There are none, and the reason.
-    pub(super) async fn keys(&self) -> Result<Option<Arc<Held>>, String> {
+    /// There is none, and the reason.
+    pub(super) async fn leased(&self) -> Result<Option<Arc<Held>>, String> {
         match &self.access {
             Access::Nothing | Access::Callers | Access::Own(_) => Ok(None),
-            Access::Keys(keys) => keys.ready().await.map(Some),
+            Access::Leased(leased) => leased.ready().await.map(Some),
         }
     }
 
-    /// Returns the state of the keys to sign with, or `None` for an upstream without such keys.
-    pub(super) fn keys_status(&self) -> Option<KeysStatus> {
+    /// Gets a credential of the cloud now, for a caller without the task that keeps it fresh.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and the reason.
+    pub(super) async fn find(&self, ask: AskEndpoint) -> Result<(), String> {
+        match &self.access {
+            Access::Nothing | Access::Callers | Access::Own(_) => Ok(()),
+            Access::Leased(leased) => leased.find(ask).await.map(drop),
+        }
+    }
+
+    /// Returns the state of the credential of a cloud, or `None` for an upstream that is known by no such one.
+    pub(super) fn lease_status(&self) -> Option<LeaseStatus> {
         match &self.access {
             Access::Nothing | Access::Callers | Access::Own(_) => None,
-            Access::Keys(keys) => Some(keys.status()),
+            Access::Leased(leased) => Some(leased.status()),
         }
     }
 
-    /// Renews the credential before it expires, forever. AWS keys of a container or an instance are got by `ask`.
+    /// Renews the credential before it expires, forever. What an endpoint of a cloud gives is got by `ask`.
     pub(crate) async fn keep_fresh(&self, upstream: &str, ask: AskEndpoint) {
         match &self.access {
             Access::Nothing | Access::Callers => {}
@@ -211,7 +223,7 @@ impl CredentialStore {
                     own.keep_fresh(upstream, command).await;
                 }
             }
-            Access::Keys(keys) => keys.keep_fresh(upstream, ask).await,
+            Access::Leased(leased) => leased.keep_fresh(upstream, ask).await,
         }
     }
 
@@ -220,7 +232,7 @@ impl CredentialStore {
         match &self.access {
             Access::Nothing | Access::Callers => false,
             Access::Own(own) => matches!(own.config.source, CredentialSource::Command(_)),
-            Access::Keys(_) => true,
+            Access::Leased(_) => true,
         }
     }
 }

@@ -33,8 +33,8 @@ struct Anthropic;
 /// Any other server that serves Messages at a base URL.
 struct Messages;
 
-/// Amazon Bedrock, whose requests come with whole paths: those are signed.
-struct Bedrock;
+/// A cloud with a dialect of its own, whose requests come with whole paths.
+struct Cloud;
 
 // === impl Upstream ===
 
@@ -44,7 +44,7 @@ impl Upstream {
         match self.config.kind {
             UpstreamKind::Anthropic => &Anthropic,
             UpstreamKind::Messages => &Messages,
-            UpstreamKind::Bedrock => &Bedrock,
+            UpstreamKind::Bedrock | UpstreamKind::Vertex | UpstreamKind::Foundry => &Cloud,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Provider for Messages {
     }
 }
 
-impl Provider for Bedrock {
+impl Provider for Cloud {
     fn destination<'a>(&self, upstream: &'a Upstream, path: &'a str) -> Destination<'a> {
         Destination {
             prefix: "",

@@ -1,8 +1,9 @@
-//! A question of the gateway's own to an upstream, outside of traffic: a `GET` with the upstream's credential.
+//! A question of the gateway's own, outside of traffic: to an upstream with its credential, or to an endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, DATE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method};
 use tokio::time::timeout;
@@ -15,18 +16,33 @@ use super::connection::response::Response;
 use super::limit::Limit;
 use super::request::{Framing, HeadersOf, Request};
 
-/// Largest answer that is read, in bytes. The connection of a longer one is closed.
+/// Largest answer of an upstream that is read, in bytes. The connection of a longer one is closed.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// A question.
+pub(crate) struct Asking<'a> {
+    pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) path: &'a str,
+    pub(crate) headers: Headers,
+    pub(crate) body: Option<Bytes>,
+    /// The time for the head of the answer, and for its body.
+    pub(crate) within: Duration,
+    /// The most bytes of the answer that are read.
+    pub(crate) most: usize,
+}
 
 /// The answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The status code.
     pub status: u16,
-    /// The upstream's clock, as its header `Date` says it.
+    /// The other side's clock, as its header `Date` says it.
     pub date: Option<String>,
     /// The first 256 KiB of the body; less if it broke off. Where it repeats the credential, `[credential]` stands instead.
     pub body: Vec<u8>,
+    /// False if the body broke off or is longer.
+    pub is_whole: bool,
 }
 
 // === impl Upstream ===
@@ -38,44 +54,87 @@ impl Upstream {
     ///
     /// There is no answer within the time, and why not.
     pub async fn ask(self: &Arc<Self>, path: &str, within: Duration) -> Result<Answered, String> {
-        let request = Request {
-            method: &Method::GET,
+        let asking = Asking {
+            method: Method::GET,
             path,
             headers: headers(),
+            body: None,
+            within,
+            most: MAX_ANSWER_BYTES,
+        };
+        let answered = self.question(asking).await?;
+        Ok(match self.own_credential().current().own() {
+            Some((_, secret)) => answered.without(secret.as_bytes()),
+            None => answered,
+        })
+    }
+
+    /// Sends a question and reads the answer. It is not counted in any statistics.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer within the time, and why not.
+    pub(crate) async fn question(self: &Arc<Self>, asking: Asking<'_>) -> Result<Answered, String> {
+        let Asking { within, most, .. } = asking;
+        let body: Vec<Bytes> = asking.body.into_iter().collect();
+        let length = body.iter().map(|part| part.len() as u64).sum();
+        let request = Request {
+            framing: match asking.method {
+                Method::GET => Framing::None,
+                _ => Framing::Length(length),
+            },
+            method: &asking.method,
+            path: asking.path,
+            headers: asking.headers,
             headers_of: HeadersOf::Gateway,
-            framing: Framing::None,
-            body: &[],
+            body: &body,
         };
         let mut attempt = self
             .attempt(Admission::HealthCheck)
             .map_err(|closed| closed.to_string())?;
         let departure = Departure::default();
         let sent = attempt.send(&request, Limit::of_upstream(within), &departure);
-        let mut response = timeout(within, sent)
+        let mut response = timeout(within, Box::pin(sent))
             .await
             .map_err(|_| format!("no answer within {within:?}"))?
             .map_err(|error| error.to_string())?;
+        let answered = Answered::read(&mut response, within, most).await;
+        if answered.is_whole {
+            attempt.release(response);
+        }
+        Ok(answered)
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// Reads an answer. The status is the answer; a body that breaks off afterwards costs its connection and no more.
+    pub(crate) async fn read(response: &mut Response, within: Duration, most: usize) -> Self {
         let date = response
             .head()
             .and_then(|head| head.headers.get(DATE.as_str()).and_then(Value::to_str))
             .map(str::to_owned);
-        let status = response.status();
         let mut body = Vec::new();
-        // The status is the answer; a body that breaks off afterwards costs its connection and no more.
-        let read = timeout(within, read(&mut response, &mut body)).await;
-        if read.is_ok() && response.is_done() {
-            attempt.release(response);
+        let read = timeout(within, read(response, &mut body, most)).await;
+        Self {
+            status: response.status(),
+            date,
+            is_whole: read.is_ok() && response.is_done(),
+            body,
         }
-        if let Some((_, secret)) = self.own_credential().current().own() {
-            let secret = secret.as_bytes();
-            body = without(&body, secret.strip_prefix(b"Bearer ").unwrap_or(secret));
-        }
-        Ok(Answered { status, date, body })
+    }
+
+    /// Returns the answer without a credential that it repeats.
+    pub(crate) fn without(mut self, secret: &[u8]) -> Self {
+        let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
+        self.body = without(&self.body, secret);
+        self
     }
 }
 
-async fn read(response: &mut Response, body: &mut Vec<u8>) {
-    while !response.is_done() && body.len() < MAX_ANSWER_BYTES {
+async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) {
+    while !response.is_done() && body.len() < most {
         match response.read().await {
             Ok(Some(part)) => body.extend_from_slice(&part),
             Ok(None) => {}

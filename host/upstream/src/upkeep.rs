@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::credential::aws::AskEndpoint;
+use super::credential::leased::AskEndpoint;
+use super::endpoint;
 use super::health::Turn;
-use super::keys_endpoint;
 use super::{Upstream, Upstreams};
 use crate::config::HealthPolicy;
 
-/// The way to the endpoints of containers and instances.
-const ASK: AskEndpoint = |place| Box::pin(keys_endpoint::ask(place));
+/// The way to the endpoints of clouds.
+pub(super) const ASK: AskEndpoint = |place| Box::pin(endpoint::ask(place));
 
 /// The tasks of one upstream.
 struct Kept {

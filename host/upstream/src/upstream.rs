@@ -11,8 +11,9 @@ use crate::breaker::Breaker;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::connection::pool::Pool;
 use crate::credential::CredentialStore;
-use crate::credential::aws::KeysStatus;
-use crate::dialect::{self, Dialect};
+use crate::credential::leased::LeaseStatus;
+use crate::dialect;
+use crate::dialect::translation::Dialect;
 use crate::dns::resolver::SharedResolver;
 use crate::dns::{Addresses, IDLE};
 use crate::health::Health;
@@ -101,10 +102,7 @@ impl Upstream {
             credential: CredentialStore::try_open(
                 &config.name,
                 config.credential.as_ref(),
-                config
-                    .bedrock
-                    .as_ref()
-                    .and_then(|bedrock| bedrock.keys.as_ref()),
+                config.dialect.as_ref().and_then(|it| it.identity()),
             )?,
             pool,
             dialect: dialect::of(&config),
@@ -154,9 +152,9 @@ impl Upstream {
         }
     }
 
-    /// Returns the state of the keys that requests are signed with, or `None` for an upstream without such keys.
-    pub fn keys(&self) -> Option<KeysStatus> {
-        self.credential.keys_status()
+    /// Returns the state of the credential of a cloud, or `None` for an upstream that is known by no such one.
+    pub fn lease(&self) -> Option<LeaseStatus> {
+        self.credential.lease_status()
     }
 
     /// Returns whether the upstream is sent the caller's own credential.

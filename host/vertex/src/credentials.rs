@@ -21,12 +21,13 @@ use std::time::SystemTime;
 use serde::Deserialize;
 
 pub use account::ServiceAccount;
-pub use answer::{Answer, BadToken};
+pub use answer::BadToken;
 pub use federated::Federated;
 pub use file::BadFile;
 pub use machine::Machine;
 pub use step::{Pending, Step};
 pub use user::User;
+pub use witgate_dialect::Answer;
 
 /// A way to tokens.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use witgate_dialect::{Fault, Reason};
 use witgate_messages::error::ErrorType;
 
-use crate::{ModelId, Place};
+use crate::Place;
 
 /// The longest name of an error that is kept.
 const MAX_NAME: usize = 100;
@@ -41,7 +41,7 @@ pub(crate) struct Detail {
 }
 
 /// Reads an answer with a status of an error, for a model at a place.
-pub fn of_answer(status: u16, body: &[u8], model: &ModelId, place: &Place) -> Fault {
+pub fn of_answer(status: u16, body: &[u8], model: &str, place: &Place) -> Fault {
     if let Some(fault) = Fault::of_api(status, body) {
         let cure = cure(status_name(status), "", model, place);
         return Fault { cure, ..fault };
@@ -104,7 +104,7 @@ fn status_name(status: u16) -> &'static str {
 }
 
 /// Returns what an operator can do, by the status and the machine's reason.
-fn cure(name: &str, detail: &str, model: &ModelId, place: &Place) -> Option<String> {
+fn cure(name: &str, detail: &str, model: &str, place: &Place) -> Option<String> {
     let project = place.project();
     Some(match (name, detail) {
         (_, "SERVICE_DISABLED") => {

@@ -1,22 +1,21 @@
 //! Requests of the Messages API as requests for Vertex AI.
 //!
 //! The model, streaming and the place are named by the path, and the version by a member of the body. Betas stay in their header, as
-//! in Anthropic's SDKs. A body keeps its bytes except for edits of single members ([`Edit`]).
+//! in Anthropic's SDKs. A body keeps its bytes except for edits of single members ([`Draft`]).
 
 mod headers;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 use witgate_dialect::Policy;
-use witgate_dialect::betas;
-use witgate_dialect::pairs::{Unfit, fit};
-use witgate_messages::{Edit, EditError, Head, splice};
+use witgate_dialect::request::{self, Draft};
+use witgate_messages::Head;
 
-use crate::model::UnknownModel;
 use crate::pairs::TABLE;
 use crate::{ModelId, Models, Place};
 
 pub use headers::passes;
+pub use witgate_dialect::{Asked, Untranslatable};
 
 /// The version of the API that Vertex AI serves by Google's and Anthropic's documentation.
 pub const VERSION: &str = "vertex-2023-10-16";
@@ -31,15 +30,6 @@ pub enum Operation {
     /// `POST …/models/{model}:streamRawPredict`
     StreamPredict,
     /// `POST …/models/count-tokens:rawPredict`
-    CountTokens,
-}
-
-/// The endpoint of the API that a request was sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// `POST /v1/messages`
-    Messages,
-    /// `POST /v1/messages/count_tokens`
     CountTokens,
 }
 
@@ -60,26 +50,6 @@ pub struct Request {
     pub removed: Vec<String>,
 }
 
-/// The error of a request that cannot be sent to Vertex AI. Each variant says who is at fault.
-#[derive(Debug, thiserror::Error)]
-pub enum Untranslatable {
-    /// The request names no model, which is the client's fault.
-    #[error("the request has no `model`, which Vertex AI takes from its path")]
-    NoModel,
-    /// The model is unknown: the client's fault, or the operator's, who can map the name.
-    #[error(transparent)]
-    UnknownModel(#[from] UnknownModel),
-    /// The body's own `anthropic_beta` is no list of names, which is the client's fault.
-    #[error("`anthropic_beta` of the body is not a list of strings")]
-    BadBetas,
-    /// The policy refuses parts of the request: the client's fault, or that of the one who routed it.
-    #[error(transparent)]
-    Unfit(#[from] Unfit),
-    /// An edit breaks the body, which is this crate's fault.
-    #[error("an edit for Vertex AI breaks the body: {0}")]
-    Edit(#[from] EditError),
-}
-
 /// Translates a request. `header` returns the values of all lines of a header by its lowercase name.
 ///
 /// # Errors
@@ -95,55 +65,39 @@ pub fn translate<'h, H>(
 where
     H: IntoIterator<Item = &'h str>,
 {
-    let name = head.model().ok_or(Untranslatable::NoModel)?;
-    let model = models.id(&name)?;
-    let named = betas::of(head, header("anthropic-beta")).ok_or(Untranslatable::BadBetas)?;
-    let fit = fit(&TABLE, head, &named, model.as_str(), policy)?;
+    let name = request::model(head, TABLE.service)?;
+    let model = models.id(&name).map_err(Untranslatable::model)?;
+    let mut draft = Draft::begin(&TABLE, head, &header, model.as_str(), policy)?;
     let operation = match asked {
         Asked::CountTokens => Operation::CountTokens,
         Asked::Messages if head.stream() => Operation::StreamPredict,
         Asked::Messages => Operation::Predict,
     };
-    let mut edits = fit.edits;
-    edits.extend(of_model(operation, &name, &model));
+    // The path has the model, but for counts, whose body names it without a version.
+    match operation {
+        Operation::Predict | Operation::StreamPredict => draft.remove("model"),
+        Operation::CountTokens if name == model.family() => {}
+        Operation::CountTokens => draft.set_text("model", model.family()),
+    }
     // One place for betas is enough, and it is that of the SDKs.
-    edits.extend(betas::in_body(head, &[]));
-    let absent = |name| head.member(name).is_none_or(|text| text == "null");
-    if absent("anthropic_version") {
+    draft.no_betas_in_body();
+    if draft.lacks("anthropic_version") {
         let mut asked_for = header("anthropic-version").into_iter();
         let newer = asked_for.any(|version| version.trim() == NEWER);
-        let version = if newer { NEWER } else { VERSION };
-        edits.push(Edit::Set("anthropic_version".to_owned(), text(version)));
+        draft.set_text("anthropic_version", if newer { NEWER } else { VERSION });
     }
     // The header is the API's; the body's member is what Anthropic's SDK tells users of Vertex AI to set.
-    let profile = header("anthropic-user-profile-id").into_iter().next();
-    if let Some(profile) = profile.filter(|_| absent("user_profile_id")) {
-        edits.push(Edit::Set("user_profile_id".to_owned(), text(profile)));
-    }
-    let body = splice(head, &edits)?.into_parts();
+    draft.profile_in_body(header("anthropic-user-profile-id"));
+    let headers = headers::of(draft.betas());
+    let (body, removed) = draft.finish()?;
     Ok(Request {
         operation,
         path: operation.path(place, &model),
-        headers: headers::of(&fit.betas),
+        headers,
         body,
-        removed: fit.removed,
+        removed,
         model,
     })
-}
-
-/// Returns the edit of `model`: the path has it, but for counts, whose body names it without a version.
-fn of_model(operation: Operation, name: &str, model: &ModelId) -> Option<Edit> {
-    let member = "model".to_owned();
-    match operation {
-        Operation::Predict | Operation::StreamPredict => Some(Edit::Remove(member)),
-        Operation::CountTokens if name == model.family() => None,
-        Operation::CountTokens => Some(Edit::Set(member, text(model.family()))),
-    }
-}
-
-/// Returns a text as JSON.
-fn text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 // === impl Operation ===

@@ -18,7 +18,7 @@ fn refused(message: &str) -> Answer {
 }
 
 /// Checks a configuration with these upstreams. Returns the exit code, and the lines about upstreams.
-async fn checked(upstreams: &[String]) -> (Option<i32>, Vec<String>) {
+pub(super) async fn checked(upstreams: &[String]) -> (Option<i32>, Vec<String>) {
     let builder = upstreams
         .iter()
         .fold(GatewayBuilder::bare(), |builder, table| {
@@ -129,7 +129,9 @@ async fn all_upstreams_are_told_of_in_their_order_and_one_that_is_not_there_hide
             "[upstreams.c]\nbase_url = \"{}\"\ncredential = \"client\"\n",
             callers.url()
         ),
-        "[upstreams.d]\nkind = \"bedrock\"\nregion = \"us-east-1\"\ncredential = { file = \"upstream.key\" }\n".to_owned(),
+        format!(
+            "[upstreams.d]\nkind = \"bedrock\"\nregion = \"us-east-1\"\nendpoint = \"{url}\"\ncredential = {{ file = \"upstream.key\" }}\n"
+        ),
     ])
     .await;
     assert!(
@@ -141,7 +143,8 @@ async fn all_upstreams_are_told_of_in_their_order_and_one_that_is_not_there_hide
         lines[2].starts_with("upstream c: it answers; it is sent the callers' own credentials")
     );
     assert!(
-        lines[3].starts_with("upstream d: it was not asked: its dialect has no list of models")
+        lines[3].starts_with("upstream d: no connection to the upstream d: refused"),
+        "{lines:?}"
     );
     assert_eq!((code, lines.len()), (Some(1), 4));
 }

@@ -1,8 +1,10 @@
 //! The endpoint of a container (ECS, EKS Pod Identity).
 
+use witgate_dialect::question::may_carry_secrets;
+
+use super::Keys;
 use super::answer::{self, BadAnswer};
-use super::{Ask, Keys};
-use crate::Secret;
+use crate::{Question, Reach, Secret};
 
 /// The address of ECS's endpoint, below which a relative address is.
 const ECS: &str = "http://169.254.170.2";
@@ -65,8 +67,8 @@ impl Container {
     ///
     /// # Errors
     /// [`BadAddress`] for an address to which the proof must not go in the clear.
-    pub fn ask(&self, token: Option<&str>) -> Result<Ask, BadAddress> {
-        if !is_allowed(&self.url) {
+    pub fn ask(&self, token: Option<&str>) -> Result<Question, BadAddress> {
+        if !may_carry_secrets(&self.url, &LINK_LOCAL) {
             let url = self.url.chars().take(200).collect();
             return Err(BadAddress { url });
         }
@@ -75,13 +77,10 @@ impl Container {
             Token::Text(text) => Some(text.clone()),
             Token::File(_) => token.map(|text| Secret::new(text.trim())),
         };
-        Ok(Ask {
-            method: "GET",
-            url: self.url.clone(),
-            headers: proof
-                .map(|proof| ("authorization", proof))
-                .into_iter()
-                .collect(),
+        let question = Question::get(self.url.as_str(), Reach::Machine);
+        Ok(match proof {
+            Some(proof) => question.with("authorization", proof),
+            None => question,
         })
     }
 
@@ -96,25 +95,4 @@ impl Container {
         }
         answer::keys(body)
     }
-}
-
-fn is_allowed(url: &str) -> bool {
-    if url.starts_with("https://") {
-        return true;
-    }
-    let Some(rest) = url.strip_prefix("http://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let loopback = ["localhost", "[::1]"].contains(&host) || is_loopback(host);
-    loopback || LINK_LOCAL.contains(&host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.parse::<std::net::Ipv4Addr>()
-        .is_ok_and(|address| address.is_loopback())
 }

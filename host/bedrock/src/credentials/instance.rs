@@ -1,8 +1,8 @@
 //! The endpoint of an instance (EC2, IMDSv2): a token, then the name of the role, then its keys.
 
+use super::Keys;
 use super::answer::{self, BadAnswer};
-use super::{Ask, Keys};
-use crate::Secret;
+use crate::{Question, Reach, Secret};
 
 /// The endpoint.
 const ENDPOINT: &str = "http://169.254.169.254";
@@ -20,15 +20,15 @@ pub struct Token(Secret);
 pub struct Role(String);
 
 /// Returns the first question, for a token.
-pub fn ask_token() -> Ask {
-    Ask {
+pub fn ask_token() -> Question {
+    let question = Question {
         method: "PUT",
-        url: format!("{ENDPOINT}/latest/api/token"),
-        headers: vec![(
-            "x-aws-ec2-metadata-token-ttl-seconds",
-            Secret::new(LIFETIME),
-        )],
-    }
+        ..Question::get(format!("{ENDPOINT}/latest/api/token"), Reach::Machine)
+    };
+    question.with(
+        "x-aws-ec2-metadata-token-ttl-seconds",
+        Secret::new(LIFETIME),
+    )
 }
 
 // === impl Token ===
@@ -44,21 +44,18 @@ impl Token {
     }
 
     /// Returns the second question, for the role's name.
-    pub fn ask_role(&self) -> Ask {
+    pub fn ask_role(&self) -> Question {
         self.ask(ROLES)
     }
 
     /// Returns the third question, for the keys of the role.
-    pub fn ask_keys(&self, role: &Role) -> Ask {
+    pub fn ask_keys(&self, role: &Role) -> Question {
         self.ask(&format!("{ROLES}{}", role.0))
     }
 
-    fn ask(&self, path: &str) -> Ask {
-        Ask {
-            method: "GET",
-            url: format!("{ENDPOINT}{path}"),
-            headers: vec![("x-aws-ec2-metadata-token", self.0.clone())],
-        }
+    fn ask(&self, path: &str) -> Question {
+        let question = Question::get(format!("{ENDPOINT}{path}"), Reach::Machine);
+        question.with("x-aws-ec2-metadata-token", self.0.clone())
     }
 }
 

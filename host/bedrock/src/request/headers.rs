@@ -11,14 +11,5 @@ pub(super) const OF_EACH: [(&str, &str); 2] = [
 /// Headers of the API do not: Bedrock ignores them, and takes betas and versions from the body. Nor do credentials, what a
 /// signature sets, and Bedrock's own headers, by which a client would choose guardrails, tiers and projects past the operator.
 pub fn passes(name: &str) -> bool {
-    let foreign = ["anthropic-", "x-amz-", "x-amzn-"];
-    let ours = [
-        "accept",
-        "authorization",
-        "content-length",
-        "content-type",
-        "host",
-        "x-api-key",
-    ];
-    !foreign.iter().any(|prefix| name.starts_with(prefix)) && !ours.contains(&name)
+    witgate_dialect::request::passes(name, &["anthropic-", "x-amz-", "x-amzn-"], &[])
 }

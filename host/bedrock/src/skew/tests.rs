@@ -22,11 +22,13 @@ fn a_wrong_clock_is_recognised_and_said_in_words() {
         "this machine's clock is 412 s behind AWS's, which refuses signatures more than 300 s off: set the clock",
         "with the side and the remedy"
     );
-    assert_eq!(skew.corrected(at(-412)), Some(at(0)), "AWS's time");
+    assert_eq!(skew.0.corrected(at(-412)), Some(at(0)), "AWS's time");
     let ahead = Skew::of("RequestExpired", Some(DATE), at(3600));
     assert_eq!(
         ahead,
-        Some(Skew::Ahead(Duration::from_secs(3600))),
+        Some(Skew(witgate_dialect::Skew::Ahead(Duration::from_secs(
+            3600
+        )))),
         "the other side"
     );
 }

@@ -3,23 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer};
-use witgate_dialect::{Bearer, Lease, Secret, Skew};
+use witgate_dialect::{Answer, Bearer, Skew};
 
 /// The least difference of clocks that counts.
 const LEAST_SKEW: Duration = Duration::from_secs(60);
 /// The longest part of an endpoint's words that is repeated.
 const MAX_WORDS: usize = 300;
-
-/// An answer to a question.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
-    /// The status.
-    pub status: u16,
-    /// The header `date`.
-    pub date: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
-}
 
 /// The error of a way to a token. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,20 +86,14 @@ pub(super) fn bearer(answer: Answer<'_>, way: Way, now: SystemTime) -> Result<Be
     }
     let read: TokenAnswer =
         serde_json::from_slice(answer.body).map_err(|_| BadToken::Form { missing: "JSON" })?;
-    // A token is a part of a header.
-    let usable =
-        |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let token = read.access_token.filter(usable).ok_or(BadToken::Form {
-        missing: "an access token",
-    })?;
-    let lifetime = read.expires_in.map(Duration::from_secs);
-    let end = lifetime.and_then(|lifetime| now.checked_add(lifetime));
+    let end = read.expires_in;
+    let end = end.and_then(|seconds| Bearer::end_after(seconds, now));
     let end = end.ok_or(BadToken::Form {
         missing: "the token's end",
     })?;
-    Ok(Bearer {
-        token: Secret::new(token),
-        lease: Lease::until(Some(end)),
+    let token = read.access_token.unwrap_or_default();
+    Bearer::until(&token, end).ok_or(BadToken::Form {
+        missing: "an access token",
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use witgate_dialect::question::may_carry_secrets;
 use witgate_dialect::{Question, Secret};
 
 use super::answer::{BadToken, Way};
@@ -16,6 +17,7 @@ const AUTHORITY: &str = "login.microsoftonline.com";
 pub struct Client {
     tenant: String,
     id: String,
+    /// The address of the authority, without a slash at its end.
     authority: String,
     proof: Proof,
 }
@@ -42,7 +44,7 @@ pub struct BadClient {
 // === impl Client ===
 
 impl Client {
-    /// Checks a client. `authority` is another host than Microsoft's public one, as sovereign clouds have it.
+    /// Checks a client. `authority` is another host than Microsoft's public one, as sovereign clouds have it, or its address.
     ///
     /// # Errors
     /// [`BadClient`].
@@ -52,11 +54,24 @@ impl Client {
         authority: Option<&str>,
         proof: Proof,
     ) -> Result<Self, BadClient> {
-        let host = authority.unwrap_or(AUTHORITY);
-        let host = host.strip_prefix("https://").unwrap_or(host);
-        let host = host.trim_end_matches('/');
+        let address = match authority.unwrap_or(AUTHORITY) {
+            address if address.contains("://") => address.to_owned(),
+            host => format!("https://{host}"),
+        };
+        let address = address.trim_end_matches('/');
+        let host = address.split_once("://").map_or("", |(_, host)| host);
+        if !may_carry_secrets(address, &[]) {
+            let text = address.chars().take(100).collect();
+            let what = "authority";
+            return Err(BadClient { text, what });
+        }
         for (text, what) in [(tenant, "tenant"), (id, "client id"), (host, "authority")] {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+            let has_port = what == "authority";
+            let plain = |byte: u8| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'-' | b'.')
+                    || (has_port && byte == b':')
+            };
             let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
             if !named || !text.bytes().all(plain) {
                 let text = text.chars().take(100).collect();
@@ -66,7 +81,7 @@ impl Client {
         Ok(Self {
             tenant: tenant.to_owned(),
             id: id.to_owned(),
-            authority: host.to_owned(),
+            authority: address.to_owned(),
             proof,
         })
     }
@@ -92,7 +107,7 @@ impl Client {
         let Self {
             tenant, authority, ..
         } = self;
-        let url = format!("https://{authority}/{tenant}/oauth2/v2.0/token");
+        let url = format!("{authority}/{tenant}/oauth2/v2.0/token");
         let scope = format!("{AUDIENCE}/.default");
         let mut fields = vec![
             ("client_id", self.id.as_str()),

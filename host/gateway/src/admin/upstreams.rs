@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::{Instant, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use witgate_upstream::{AddressStatus, Alternative, Group, KeysStatus, Upstream, Upstreams};
+use witgate_upstream::{AddressStatus, Alternative, Group, LeaseStatus, Upstream, Upstreams};
 
 use super::metrics::families::{Families, label};
 use crate::capacities::Capacities;
@@ -34,8 +34,8 @@ fn describe(upstream: &Upstream, capacities: &Capacities, now: Instant) -> Value
         "authority": upstream.authority,
         "kind": upstream.config.kind.code(),
         "provider": upstream.config.provider,
-        "region": upstream.config.bedrock.as_ref().map(|bedrock| &bedrock.region),
-        "credential": upstream.keys().as_ref().map(describe_keys),
+        "region": upstream.config.dialect.as_ref().and_then(|it| it.region()),
+        "credential": upstream.lease().as_ref().map(describe_lease),
         "clock_ahead_s": upstream.clock_ahead(),
         "state": state.code(),
         "why": trouble.as_ref().map(|trouble| &trouble.why),
@@ -51,15 +51,15 @@ fn describe(upstream: &Upstream, capacities: &Capacities, now: Instant) -> Value
     })
 }
 
-fn describe_keys(keys: &KeysStatus) -> Value {
-    let expires = keys
+fn describe_lease(lease: &LeaseStatus) -> Value {
+    let expires = lease
         .expires
         .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     json!({
-        "from": keys.origin,
-        "id": keys.id,
+        "from": lease.origin,
+        "id": lease.id,
         "expires_unix_ms": expires.map(|at| at.whole_millis()),
-        "error": keys.trouble,
+        "error": lease.trouble,
     })
 }
 

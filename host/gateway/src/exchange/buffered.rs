@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 
 mod list;
 mod models;
+mod named_models;
 mod paging;
 mod results_url;
 

@@ -43,7 +43,10 @@ impl ResponseMode {
             Endpoint::Models | Endpoint::Model => {
                 let unfiltered = view.caller.models.is_none()
                     && decision.snapshot.config.endpoints.resources.is_empty();
-                if unfiltered && !head {
+                // A list of the operator's own names is made, not relayed.
+                let mut targets = decision.targets.iter();
+                let named = targets.any(|target| !target.upstream.named_models().is_empty());
+                if unfiltered && !named && !head {
                     Self::Relay
                 } else {
                     Self::Buffered

@@ -5,10 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
-use witgate_upstream::config::{
-    BaseUrl, HttpVersion, ProviderChange, Resilience, RetryPolicy, Scheme, UpstreamConfig,
-    UpstreamKind, VmxHeaders,
-};
+use witgate_upstream::config::{BaseUrl, Scheme, UpstreamConfig};
 
 /// Headers that the fetch itself sets.
 const OWN: [HeaderName; 12] = [
@@ -76,33 +73,7 @@ impl Place {
 
     /// Returns the configuration of connections to the place.
     pub(crate) fn server(&self, timeout: Duration, ca_file: Option<&Path>) -> UpstreamConfig {
-        UpstreamConfig {
-            name: self.base.authority(),
-            base: self.base.clone(),
-            credentials: Vec::new(),
-            credential: None,
-            connect_timeout: timeout,
-            head_timeout: timeout,
-            idle_timeout: timeout,
-            ca_file: ca_file.map(Path::to_owned),
-            sni: self.base.host.clone(),
-            kind: UpstreamKind::Messages,
-            bedrock: None,
-            provider: String::new(),
-            provider_change: ProviderChange::from(false),
-            resilience: Resilience {
-                retry: RetryPolicy::default(),
-                breaker: None,
-                max_in_flight: None,
-                health: None,
-            },
-            capacity: None,
-            http: match self.base.scheme {
-                Scheme::Http => HttpVersion::Http1,
-                Scheme::Https => HttpVersion::Negotiated,
-            },
-            vmx_headers: VmxHeaders::EndHere,
-        }
+        UpstreamConfig::of_endpoint(self.base.clone(), timeout, ca_file)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use witgate_config_file::Check;
 
-use super::UpstreamKind;
+use super::kind::UpstreamKind;
 
 /// Time for which the output of a command is used if it does not say when it expires, by default.
 const REFRESH: Duration = Duration::from_secs(300);
@@ -88,10 +88,13 @@ impl CredentialFile {
     /// Checks the credential, and reads a secret that needs no command.
     pub(super) fn check(self, kind: UpstreamKind, check: &mut Check<'_>) -> Option<Credential> {
         match self {
-            Self::Word(word) if word == "client" && kind == UpstreamKind::Bedrock => {
+            Self::Word(word) if word == "client" && kind.cloud().is_some() => {
                 check.problem(
                     "",
-                    "must be an API key of Amazon Bedrock: a table with `env`, `file` or `command`",
+                    format!(
+                        "must be {}: a table with `env`, `file` or `command`",
+                        kind.credential()
+                    ),
                 );
                 None
             }
@@ -160,12 +163,19 @@ impl CredentialTable {
         let credential = OwnCredential {
             source,
             header: self.header.unwrap_or(match kind {
-                UpstreamKind::Anthropic | UpstreamKind::Messages => CredentialHeader::ApiKey,
-                UpstreamKind::Bedrock => CredentialHeader::Bearer,
+                UpstreamKind::Anthropic | UpstreamKind::Messages | UpstreamKind::Foundry => {
+                    CredentialHeader::ApiKey
+                }
+                UpstreamKind::Bedrock | UpstreamKind::Vertex => CredentialHeader::Bearer,
             }),
         };
-        if kind == UpstreamKind::Bedrock && credential.header == CredentialHeader::ApiKey {
-            check.problem("header", "must be \"bearer\" for Amazon Bedrock, or absent");
+        let bearer_only = matches!(kind, UpstreamKind::Bedrock | UpstreamKind::Vertex);
+        if bearer_only && credential.header == CredentialHeader::ApiKey {
+            let cloud = kind.cloud().unwrap_or_default();
+            check.problem(
+                "header",
+                format!("must be \"bearer\" for {cloud}, or absent"),
+            );
         }
         if let Some(Err(error)) = credential.read() {
             check.problem("", error);

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use witgate_config_file::Check;
 
-use super::UpstreamKind;
 use super::credential::{CredentialHeader, CredentialTable, OwnCredential};
+use super::kind::UpstreamKind;
 use crate::pool::MAX_CREDENTIALS;
 
 /// Maximum of a credential's weight.

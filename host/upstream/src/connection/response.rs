@@ -11,8 +11,7 @@ use witgate_http::{ResponseHead, Value};
 use super::translated::{Form, Translated};
 use super::{h1, h2};
 use crate::Upstream;
-use crate::dialect::Figures;
-use crate::dialect::decode::Progress as Translation;
+use crate::dialect::decode::{Figures, Progress as Translation};
 use crate::dns::Address;
 
 /// Longest id of a request that is kept of an upstream's, in bytes.

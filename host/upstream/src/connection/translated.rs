@@ -4,8 +4,7 @@ use bytes::Bytes;
 use witgate_http::ResponseHead;
 
 use super::response::Wire;
-use crate::dialect::Figures;
-use crate::dialect::decode::{Decode, Progress};
+use crate::dialect::decode::{Decode, Figures, Progress};
 
 /// The form of a body.
 pub(crate) enum Form {

@@ -1,7 +1,5 @@
 //! The translation of a stream, piece by piece.
 
-use super::Figures;
-
 /// A translator of a stream.
 pub(crate) trait Decode: Send + Sync {
     /// Returns the content type of the translation.
@@ -24,4 +22,13 @@ pub(crate) enum Progress {
     Open,
     /// Nothing that comes is of use.
     Over,
+}
+
+/// The figures of an upstream about an answer of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Milliseconds from the request to the end of the answer.
+    pub latency_ms: Option<u64>,
+    /// Milliseconds from the request to the first byte of the answer.
+    pub first_byte_ms: Option<u64>,
 }

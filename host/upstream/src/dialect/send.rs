@@ -8,8 +8,9 @@ use tokio::time::timeout;
 use witgate_http::{ResponseHead, Value};
 use witgate_messages::error::{self, ErrorType};
 
-use super::{AsSent, Asked, By, Composed, Consequence, Dialect, Reading, Unfit};
+use super::translation::{AsSent, By, Composed, Consequence, Dialect, Reading, Unfit, asked};
 use crate::Upstream;
+use crate::config::DialectConfig;
 use crate::connection::departure::Departure;
 use crate::connection::error::RequestError;
 use crate::connection::response::Response;
@@ -19,6 +20,9 @@ use crate::request::{Framing, HeadersOf, Request};
 
 /// Largest answer that is read whole to be translated, in bytes.
 const MAX_WHOLE_BYTES: usize = 1024 * 1024;
+
+/// Headers in which clouds give the id of a request.
+const IDS: [&str; 2] = ["x-amzn-requestid", "apim-request-id"];
 
 /// The content type of bodies that the translation makes.
 const JSON: &str = "application/json";
@@ -45,11 +49,17 @@ impl Upstream {
     pub fn serves(&self, method: &Method, path: &str) -> Result<(), Unfit> {
         match &self.dialect {
             None => Ok(()),
-            Some(dialect) => match Asked::of(method, path) {
+            Some(dialect) => match asked(method, path) {
                 Some(_) => Ok(()),
                 None => Err(Unfit::passed_over(404, dialect.lacks())),
             },
         }
+    }
+
+    /// Returns the names of models that the operator gave an upstream that has no list of its own; empty for all others.
+    pub fn named_models(&self) -> Vec<&str> {
+        let dialect = self.config.dialect.as_deref();
+        dialect.map_or_else(Vec::new, DialectConfig::models)
     }
 
     /// Translates a request, sends it, and translates the head of its answer. Says in `note` what was sent.
@@ -65,14 +75,14 @@ impl Upstream {
         departure: &Departure,
         note: &mut Option<Box<AsSent>>,
     ) -> Result<Response, RequestError> {
-        let held = self.credential.keys().await;
+        let held = self.credential.leased().await;
         let held = held.map_err(|reason| self.without_credential(reason))?;
         let mut is_first = true;
         loop {
             let by = By {
                 config: &self.config,
                 authority: &self.authority,
-                keys: held.as_deref(),
+                held: held.as_deref(),
                 now: SystemTime::now(),
             };
             let composed = dialect.compose(request, &by);
@@ -95,7 +105,7 @@ impl Upstream {
             let body = whole(&mut response, limit).await;
             let raw = response.head().cloned();
             let raw = raw.unwrap_or_else(|| ResponseHead::new(StatusCode::BAD_GATEWAY));
-            let failure = dialect.failure(&raw, &body, &by);
+            let failure = dialect.failure(&composed.note, &raw, &body, &by);
             if failure.is_corrected && std::mem::take(&mut is_first) {
                 departure.reset();
                 continue;
@@ -128,23 +138,23 @@ impl Upstream {
         let Some(raw) = response.head().cloned() else {
             return response;
         };
-        if composed.asked == Asked::CountTokens {
-            let body = whole(&mut response, limit).await;
-            let (status, body) = match dialect.count(&body) {
-                Ok(count) => (raw.status, count),
-                Err(reason) => {
-                    let message = format!("the upstream {}: {reason}", self.config.name);
-                    let body = error::body(&ErrorType::Api, &message, None);
-                    (StatusCode::BAD_GATEWAY, body)
-                }
-            };
-            let head = head(&raw, status, Some((JSON, body.len())));
-            return response.translated(head, Form::Whole(body));
-        }
         match dialect.reading(composed, &raw) {
             Reading::AsIs(figures) => {
                 let head = head(&raw, raw.status, None);
                 response.translated(head, Form::AsIs(figures))
+            }
+            Reading::Whole(read) => {
+                let body = whole(&mut response, limit).await;
+                let (status, body) = match read(&body) {
+                    Ok(body) => (raw.status, body),
+                    Err(reason) => {
+                        let message = format!("the upstream {}: {reason}", self.config.name);
+                        let body = error::body(&ErrorType::Api, &message, None);
+                        (StatusCode::BAD_GATEWAY, body)
+                    }
+                };
+                let head = head(&raw, status, Some((JSON, body.len())));
+                response.translated(head, Form::Whole(body))
             }
             Reading::Stream(decode) => {
                 let mut head = head(&raw, raw.status, None);
@@ -204,10 +214,9 @@ fn head(
         version: raw.version,
         headers: raw.headers.clone(),
     };
-    let id = raw
-        .headers
-        .get("x-amzn-requestid")
-        .and_then(Value::to_owned);
+    let id = IDS
+        .iter()
+        .find_map(|name| raw.headers.get(name).and_then(Value::to_owned));
     if let Some(id) = id.filter(|_| !raw.headers.contains_key("request-id")) {
         head.headers
             .push(&http::HeaderName::from_static("request-id"), &id);

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 use serde::Deserialize;
-use witgate_dialect::{Bearer, Lease, Secret, Skew};
+use witgate_dialect::{Answer, Bearer, Skew};
 
 use crate::fault::GoogleError;
 
@@ -12,17 +12,6 @@ use crate::fault::GoogleError;
 const LEAST_SKEW: Duration = Duration::from_secs(60);
 /// The longest part of an endpoint's words that is repeated.
 const MAX_WORDS: usize = 200;
-
-/// An answer to a question.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
-    /// The status.
-    pub status: u16,
-    /// The header `date`.
-    pub date: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
-}
 
 /// The error of a way to a token. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,8 +91,8 @@ pub(super) fn token(
         return Err(refused(answer, way, now));
     }
     let read: TokenAnswer = json(answer.body)?;
-    let lifetime = read.expires_in.map(Duration::from_secs);
-    let end = lifetime.and_then(|lifetime| now.checked_add(lifetime));
+    let end = read.expires_in;
+    let end = end.and_then(|seconds| Bearer::end_after(seconds, now));
     bearer(read.access_token, end)
 }
 
@@ -122,18 +111,12 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadToken> {
 }
 
 fn bearer(token: Option<String>, end: Option<SystemTime>) -> Result<Bearer, BadToken> {
-    // A token is a part of a header.
-    let usable =
-        |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let token = token.filter(usable).ok_or(BadToken::Form {
-        missing: "an access token",
-    })?;
     let end = end.ok_or(BadToken::Form {
         missing: "the token's end",
     })?;
-    Ok(Bearer {
-        token: Secret::new(token),
-        lease: Lease::until(Some(end)),
+    let token = token.unwrap_or_default();
+    Bearer::until(&token, end).ok_or(BadToken::Form {
+        missing: "an access token",
     })
 }
 

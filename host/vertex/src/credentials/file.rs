@@ -1,5 +1,7 @@
 //! The common parts of files of credentials, as Google's tools write them.
 
+use witgate_dialect::question::may_carry_secrets;
+
 /// The endpoint for tokens, where a file doesn't say another one.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 
@@ -25,7 +27,7 @@ pub enum BadFile {
     )]
     Key,
     /// A secret would be sent in the clear.
-    #[error("`{member}` of Google's credentials is no https address")]
+    #[error("`{member}` of Google's credentials is no https address, nor one of this machine")]
     Address {
         /// The member.
         member: &'static str,
@@ -54,7 +56,7 @@ pub(super) fn there(
 pub(super) fn https(url: Option<String>, member: &'static str) -> Result<String, BadFile> {
     match url {
         None => Ok(TOKEN_URL.to_owned()),
-        Some(url) if url.starts_with("https://") => Ok(url),
+        Some(url) if may_carry_secrets(&url, &[]) => Ok(url),
         Some(_) => Err(BadFile::Address { member }),
     }
 }

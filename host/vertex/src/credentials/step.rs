@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use witgate_dialect::{Bearer, Question};
+use witgate_dialect::{Answer, Bearer, Question};
 
-use super::answer::{self, Answer, BadToken};
+use super::answer::{self, BadToken};
 use super::federated::{Federated, Source};
 
 /// A step.

@@ -3,9 +3,8 @@
 use super::*;
 
 fn fault(status: u16, body: &str) -> Fault {
-    let model = ModelId::try_new("claude-opus-5").unwrap();
     let place = Place::try_new("my-project", "europe-west1").unwrap();
-    of_answer(status, body.as_bytes(), &model, &place)
+    of_answer(status, body.as_bytes(), "claude-opus-5", &place)
 }
 
 fn google(code: u16, name: &str) -> String {

@@ -17,14 +17,5 @@ pub(super) fn of(betas: &[String]) -> Vec<(&'static str, String)> {
 /// Headers of the API do not: their betas are set anew, and the version is in the body. Nor do credentials and Google's own headers, by
 /// which a client would choose the project that pays, labels and tiers past the operator.
 pub fn passes(name: &str) -> bool {
-    let foreign = ["anthropic-", "x-goog-", "x-vertex-"];
-    let ours = [
-        "accept",
-        "authorization",
-        "content-length",
-        "content-type",
-        "host",
-        "x-api-key",
-    ];
-    !foreign.iter().any(|prefix| name.starts_with(prefix)) && !ours.contains(&name)
+    witgate_dialect::request::passes(name, &["anthropic-", "x-goog-", "x-vertex-"], &[])
 }

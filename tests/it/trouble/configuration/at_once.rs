@@ -55,7 +55,7 @@ fn a_check_tells_every_mistake_of_every_file_in_one_round() {
         "`upstreams.a.breaker`: must be false or a table",
         "`upstreams.a.colour`: unknown key",
         "`upstreams.b`: `base_url` is missing",
-        "`upstreams.b.kind`: must be \"anthropic\", \"messages\" or \"bedrock\"",
+        "`upstreams.b.kind`: must be \"anthropic\", \"messages\", \"bedrock\", \"vertex\" or \"foundry\"",
         "`groups.g.members[1]`: `upstream` is missing",
         "`upstreams`: has several upstreams; choose one with default_upstream",
         // The files that it names.

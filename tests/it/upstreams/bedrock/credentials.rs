@@ -12,6 +12,7 @@ use super::{Account, ID, SECRET, bedrock, body, keys};
 use crate::harness::{
     Answer, GatewayBuilder, Installation, Recorded, TestGateway, Upstream, printed, witgate,
 };
+use crate::upstreams::asked::checked;
 use crate::upstreams::shown;
 
 const SESSION: &str = "session-secret-of-the-test";
@@ -267,6 +268,29 @@ async fn the_environment_and_a_container_are_looked_into_and_no_secret_is_in_the
         assert_eq!(answered.status, 200, "served: {}", answered.text());
         assert!(!process.log().contains("secret"), "{}", process.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_has_bedrock_count_tokens_and_says_what_is_wrong() {
+    let account = Account::new();
+    let bedrock = start(keys()).await;
+    let table = account.table("a", &bedrock, "");
+    let (code, lines) = checked(std::slice::from_ref(&table)).await;
+    assert_eq!(
+        lines,
+        ["upstream a: it counts tokens with claude-haiku-4-5"]
+    );
+    assert_eq!(code, Some(0));
+    account.write(&format!(
+        "aws_access_key_id = {ID}\naws_secret_access_key = an-old-secret\n"
+    ));
+    let (code, lines) = checked(&[table]).await;
+    assert!(
+        lines[0].contains("it refuses the credential (401"),
+        "{lines:?}"
+    );
+    assert!(lines[0].contains("the profile test"), "{lines:?}");
+    assert_eq!(code, Some(1), "{lines:?}");
 }
 
 #[test]

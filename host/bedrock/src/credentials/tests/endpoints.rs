@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::super::Access;
 use super::super::container::Container;
 use super::super::instance::{Role, Token, answer_keys, ask_token};
-use super::super::{Access, Ask};
 use super::{environment, shown};
+use crate::Question;
 
 const KEYS: &str = r#"{"Code":"Success","LastUpdated":"2026-11-30T00:00:00Z","Type":"AWS-HMAC","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-30T06:00:00Z"}"#;
 
-fn written(ask: &Ask) -> String {
+fn written(ask: &Question) -> String {
     let headers = ask.headers.iter();
     let headers = headers.map(|(name, value)| format!(" {name}={}", value.reveal()));
     format!("{} {}{}", ask.method, ask.url, headers.collect::<String>())

@@ -14,6 +14,7 @@ use witgate_upstream::{
     Wish,
 };
 
+use super::named_models;
 use crate::answer::refused::Refused;
 use crate::exchange::coding::Coding;
 use crate::exchange::decide::Decision;
@@ -73,6 +74,8 @@ enum Fetched {
     Closed(Closed),
     /// The upstream has nothing for the request.
     Unfit(Refused),
+    /// The upstream has no list of models, but names in the configuration.
+    Named(BufferedResponse),
 }
 
 // === impl Fetch ===
@@ -90,6 +93,7 @@ impl Fetch<'_> {
         let decision = self.decision;
         let mut queue = TargetQueue::new(&decision.targets);
         let mut outcome = None;
+        let mut named = None;
         while let Some(turn) = queue.next() {
             match self.send_to(turn, request).await {
                 Fetched::Answered(answered) => {
@@ -112,14 +116,27 @@ impl Fetch<'_> {
                 Fetched::Unfit(refused) => {
                     outcome.get_or_insert(Err(refused));
                 }
+                Fetched::Named(list) => {
+                    named.get_or_insert(list);
+                }
             }
         }
-        outcome.unwrap_or_else(|| Err(no_target()))
+        // Names of a configuration are less than an upstream's own list, and more than none.
+        match (outcome, named) {
+            (Some(Ok(response)), named) if response.is_success() || named.is_none() => Ok(response),
+            (_, Some(named)) => Ok(named),
+            (Some(outcome), None) => outcome,
+            (None, None) => Err(no_target()),
+        }
     }
 
     async fn send_to(&mut self, turn: Turn<'_>, request: &FetchRequest<'_>) -> Fetched {
         let target = turn.target;
         if let Err(unfit) = target.upstream.serves(&request.method, request.path) {
+            let names = target.upstream.named_models();
+            if let Some(body) = named_models::body(&names, &request.method, request.path) {
+                return Fetched::Named(BufferedResponse::own(body, self.settlement.id()));
+            }
             let upstream = &target.upstream.config.name;
             self.settlement.pass_over_unfit(upstream, &unfit);
             return Fetched::Unfit(refuse_unfit(upstream, unfit));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use witgate_upstream::config::{Credential, UpstreamKind};
-use witgate_upstream::{Answered, Upstream, Upstreams, system_resolver};
+use witgate_upstream::{Answered, Counted, Skew, Upstream, Upstreams, system_resolver};
 
 use crate::config::Config;
 use crate::prices::Prices;
@@ -25,6 +25,9 @@ const MOST_NAMES: usize = 10;
 
 /// Longest part of an upstream's own words that is told, in characters.
 const MOST_WORDS: usize = 200;
+
+/// The same where a cure and the source of the credential follow the words.
+const MOST_WORDS_AND_CURES: usize = 600;
 
 /// The result of a question to one upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +62,7 @@ struct Reason {
     message: String,
 }
 
-/// Asks each upstream of a configuration for its models, all at once. Each costs at most 15 s, no money, and a request of its rate limit. Returns
+/// Asks each upstream of a configuration for its models, or for a count of tokens where there is no list, all at once. Each costs at most 15 s, no money, and a request of its rate limit. Returns
 /// the verdicts in the order of the configuration.
 pub async fn upstreams(config: &Config) -> Vec<Verdict> {
     let resolver = system_resolver();
@@ -86,9 +89,11 @@ pub async fn upstreams(config: &Config) -> Vec<Verdict> {
 
 async fn ask(upstream: &Arc<Upstream>, prices: Option<&Prices>) -> Verdict {
     let name = &upstream.config.name;
-    if upstream.translates() {
-        let said = "it was not asked: its dialect has no list of models at this address; what `witgate check` says about its credential holds, and `/upstreams` shows the first answer";
-        return Verdict::fine(name, said.to_owned());
+    if let Some(counted) = upstream.count(PATIENCE).await {
+        return match counted {
+            Ok(counted) => judge_count(name, &counted),
+            Err(why) => Verdict::bad(name, why),
+        };
     }
     let answered = match upstream.ask(MODELS, PATIENCE).await {
         Ok(answered) => answered,
@@ -105,7 +110,7 @@ fn judge(upstream: &Upstream, answered: &Answered, prices: Option<&Prices>) -> V
     let config = &upstream.config;
     let name = &config.name;
     let status = answered.status;
-    let told = told(&answered.body);
+    let told = told(&answered.body, MOST_WORDS);
     match status {
         200 => match serde_json::from_slice::<Page>(&answered.body) {
             Ok(page) => Verdict::fine(name, models(name, &page, prices)),
@@ -144,6 +149,44 @@ fn judge(upstream: &Upstream, answered: &Answered, prices: Option<&Prices>) -> V
     }
 }
 
+/// Judges the answer to a count of tokens, by an upstream of another dialect. Its message has the cure.
+fn judge_count(name: &str, counted: &Counted) -> Verdict {
+    let Counted {
+        model,
+        is_configured,
+        answered,
+    } = counted;
+    let status = answered.status;
+    let told = told(&answered.body, MOST_WORDS_AND_CURES);
+    let mut verdict = match status {
+        200 => Verdict::fine(name, format!("it counts tokens with {model}")),
+        401 => Verdict::bad(name, format!("it refuses the credential ({status}{told})")),
+        429 => Verdict::fine(
+            name,
+            format!("it accepts the credential, whose limits are used up now (429{told})"),
+        ),
+        400 | 403 | 404 if !is_configured => Verdict::fine(
+            name,
+            format!(
+                "it answers, and not for {model} ({status}{told}); name a model that it serves in `models`, and that one is asked for"
+            ),
+        ),
+        403 => Verdict::bad(
+            name,
+            format!("it does not let the credential use {model} (403{told})"),
+        ),
+        500.. => Verdict::bad(name, format!("it fails or is overloaded ({status}{told})")),
+        _ => Verdict::bad(
+            name,
+            format!("it refuses to count tokens with {model} ({status}{told})"),
+        ),
+    };
+    verdict
+        .said
+        .extend(skew(answered.date.as_deref(), SystemTime::now()));
+    verdict
+}
+
 /// Returns the sentence about a credential that was refused.
 fn refused(credential: Option<&Credential>, status: u16, told: &str) -> String {
     match credential {
@@ -174,7 +217,10 @@ fn models(upstream: &str, page: &Page, prices: Option<&Prices>) -> String {
     match unpriced.as_slice() {
         [] => format!("it answers with {count} {noun}, all of which have prices"),
         names => {
-            let listed = names.iter().take(MOST_NAMES).map(|name| clean(name));
+            let listed = names
+                .iter()
+                .take(MOST_NAMES)
+                .map(|name| clean(name, MOST_WORDS));
             let mut listed = listed.collect::<Vec<_>>().join(", ");
             if names.len() > MOST_NAMES {
                 listed = format!("{listed} and {} more", names.len() - MOST_NAMES);
@@ -186,30 +232,26 @@ fn models(upstream: &str, page: &Page, prices: Option<&Prices>) -> String {
 
 /// Returns the sentence about an upstream's clock that differs from this machine's.
 fn skew(date: Option<&str>, now: SystemTime) -> Option<String> {
-    let theirs = httpdate::parse_http_date(date?.trim()).ok()?;
-    let (apart, is) = match now.duration_since(theirs) {
-        Ok(ahead) => (ahead, "ahead of"),
-        Err(behind) => (behind.duration(), "behind"),
-    };
-    (apart >= SKEW).then(|| {
-        let seconds = apart.as_secs();
-        format!("this machine's clock is {seconds} s {is} the upstream's: set it (timedatectl), or tokens and signatures are refused and limits reset at the wrong time")
-    })
+    let skew = Skew::between(date, now, SKEW)?;
+    Some(format!(
+        "{}: set it (timedatectl), or tokens and signatures are refused and limits reset at the wrong time",
+        skew.said("the upstream")
+    ))
 }
 
 /// Returns an upstream's own words about an error, to follow its status, or nothing.
-fn told(body: &[u8]) -> String {
+fn told(body: &[u8], most: usize) -> String {
     let failure = serde_json::from_slice::<Failure>(body);
     failure.map_or_else(
         |_| String::new(),
-        |failure| format!(": {}", clean(&failure.error.message)),
+        |failure| format!(": {}", clean(&failure.error.message, most)),
     )
 }
 
 /// Returns another server's words without what a terminal would act on.
-fn clean(words: &str) -> String {
+fn clean(words: &str, most: usize) -> String {
     let printable = |letter: &char| !letter.is_control();
-    words.chars().filter(printable).take(MOST_WORDS).collect()
+    words.chars().filter(printable).take(most).collect()
 }
 
 // === impl Verdict ===

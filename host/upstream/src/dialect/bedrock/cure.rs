@@ -1,26 +1,17 @@
-//! The messages of errors: Bedrock's own, with the upstream's name and a cure where the operator has one.
+//! The cures of Bedrock's errors.
 
 use witgate_bedrock::fault::Reason;
 use witgate_bedrock::{Fault, Skew};
 
-use crate::dialect::By;
+use crate::dialect::translation::By;
 
-/// Returns the message of an error.
-pub(super) fn message(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> String {
-    let upstream = &by.config.name;
-    let said = &fault.message;
-    match cure(fault, skew, by, region) {
-        Some(cure) => format!("{said} (upstream {upstream}: {cure})"),
-        None => said.clone(),
-    }
-}
-
-fn cure(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> Option<String> {
+/// Returns what an operator can do about an error.
+pub(super) fn of(fault: &Fault, skew: Option<Skew>, by: &By<'_>, region: &str) -> Option<String> {
     if let Some(skew) = skew {
         return Some(skew.to_string());
     }
     if fault.reason == Some(Reason::Credential) {
-        return Some(match by.keys {
+        return Some(match by.held {
             Some(held) => format!(
                 "AWS refuses the credential from {}; renew it there, or look whether it belongs to another account or region",
                 held.origin

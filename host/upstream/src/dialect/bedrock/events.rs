@@ -4,8 +4,7 @@ use witgate_bedrock::Decoder;
 use witgate_bedrock::stream::{BadStream, SSE_CONTENT_TYPE};
 use witgate_messages::error::{self, ErrorType};
 
-use crate::dialect::Figures;
-use crate::dialect::decode::{Decode, Progress};
+use crate::dialect::decode::{Decode, Figures, Progress};
 
 /// The translation of one stream.
 pub(super) struct Events {

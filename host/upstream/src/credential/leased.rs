@@ -1,10 +1,13 @@
-//! The keys of an AWS account: found where AWS's own tools find them, and renewed before they end.
+//! The credential of a cloud: found where the cloud's own tools find it, and renewed before it ends.
 //!
-//! Keys of the environment and of files are read at once. Those of a container or an instance come from an endpoint, which is asked in the
-//! background: ahead of their end, and when the upstream has refused those in use. Requests wait for keys only while there are none that
-//! are valid, and all of them for the same answer.
+//! What the environment and files have is read at once. Keys of a role and tokens come from an endpoint, which is asked in the
+//! background: ahead of their end, and when the upstream has refused the one in use. Requests wait for a credential only while there is
+//! none that is valid, and all of them for the same answer.
 
-pub(crate) mod find;
+mod aws;
+mod entra;
+pub(crate) mod found;
+mod google;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,34 +17,33 @@ use arc_swap::ArcSwapOption;
 use rand::Rng as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
-use witgate_bedrock::Access;
-use witgate_bedrock::credentials::{Lease, State};
+use witgate_dialect::State;
 
-use self::find::{Found, Origin, Place};
+use self::found::{Access, Found, Place};
 use super::Renewal;
-use crate::config::KeysConfig;
+use crate::config::Identity;
 
 /// Shortest time between two questions on behalf of requests, so that an upstream that refuses everything does not cause one for each
 /// request.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// Shortest time between two questions before the end of keys, however soon that is.
+/// Shortest time between two questions before the end of a credential, however soon that is.
 const MIN_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest wait after a question without an answer.
 const MAX_RETRY_WAIT: Duration = Duration::from_secs(60);
 
-/// Longest time for which a request waits for keys.
+/// Longest time for which a request waits for a credential.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Longest time before which keys are renewed at random, so that a fleet does not ask all at once.
+/// Longest time before which credentials are renewed at random, so that a fleet does not ask all at once.
 const MAX_JITTER: Duration = Duration::from_secs(60);
 
-/// The keys of one upstream, and the means to renew them.
-pub(crate) struct AwsKeys {
-    config: KeysConfig,
+/// The credential of one upstream, and the means to renew it.
+pub(crate) struct Leased {
+    identity: Identity,
     current: ArcSwapOption<Held>,
-    /// The reason why the last attempt to get keys failed.
+    /// The reason why the last attempt to get one failed.
     trouble: ArcSwapOption<String>,
     /// Notified when a request asks for a renewal.
     wanted: Notify,
@@ -49,116 +51,125 @@ pub(crate) struct AwsKeys {
     ended: watch::Sender<u64>,
 }
 
-/// Keys in use.
+/// A credential in use.
 #[derive(Debug)]
 pub(crate) struct Held {
-    /// The keys.
+    /// The credential.
     pub(crate) access: Access,
-    /// The place where they were found.
-    pub(crate) origin: Origin,
+    /// The place where it was found, in words.
+    pub(crate) origin: String,
 }
 
-/// The state of an upstream's keys, for operators.
+/// The state of an upstream's credential, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeysStatus {
-    /// The place where the keys in use were found, or where they are looked for.
+pub struct LeaseStatus {
+    /// The place where the credential in use was found, or where one is looked for.
     pub origin: String,
-    /// The public half of the keys in use; `None` for an API key, or before there are keys.
+    /// The public half of keys; `None` for other credentials, or before there is one.
     pub id: Option<String>,
-    /// The end of the keys in use, if they have one.
+    /// The end of the credential in use, if it has one.
     pub expires: Option<SystemTime>,
-    /// The reason why the last attempt to get keys failed.
+    /// The reason why the last attempt to get one failed.
     pub trouble: Option<String>,
 }
 
-/// Asks an endpoint for keys.
+/// Asks an endpoint for a credential.
 pub(crate) type AskEndpoint =
-    fn(Place) -> Pin<Box<dyn Future<Output = Result<(Access, Origin), String>> + Send>>;
+    fn(Place) -> Pin<Box<dyn Future<Output = Result<(Access, String), String>> + Send>>;
 
-// === impl KeysConfig ===
+// === impl Identity ===
 
-impl KeysConfig {
-    /// Says where keys are at hand, or which endpoint would be asked for them.
+impl Identity {
+    /// Looks for a credential without asking an endpoint. Reads files.
     ///
     /// # Errors
     ///
     /// There are wrong ones, or none where they would be.
-    pub fn look(&self) -> Result<String, String> {
-        Ok(match find::at_hand(self)? {
-            Found::Access(_, origin) => origin.to_string(),
-            Found::At(place) => place.to_string(),
-        })
+    fn at_hand(&self) -> Result<Found, String> {
+        match self {
+            Self::Aws(config) => aws::at_hand(config),
+            Self::Google(config) => google::at_hand(config),
+            Self::Entra(config) => entra::at_hand(config),
+        }
+    }
+
+    /// Returns the place that is looked into, in words.
+    fn place(&self) -> String {
+        match self {
+            Self::Aws(config) => config.source.place().to_owned(),
+            Self::Google(config) => config.look().unwrap_or_else(|_| "Google".to_owned()),
+            Self::Entra(config) => config
+                .look()
+                .unwrap_or_else(|_| "Microsoft Entra".to_owned()),
+        }
     }
 }
 
-// === impl AwsKeys ===
+// === impl Leased ===
 
-impl AwsKeys {
-    /// Reads keys of the environment or of files. Those of an endpoint come later.
+impl Leased {
+    /// Reads what the environment or files have. What an endpoint gives comes later.
     ///
     /// # Errors
     ///
-    /// There are wrong ones, or none where they would be.
-    pub(super) fn try_open(config: &KeysConfig) -> Result<Self, String> {
-        let keys = Self {
-            config: config.clone(),
+    /// There are wrong credentials, or none where they would be.
+    pub(super) fn try_open(identity: Identity) -> Result<Self, String> {
+        let leased = Self {
+            identity,
             current: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
             wanted: Notify::new(),
             ended: watch::Sender::new(0),
         };
-        keys.reread()?;
-        Ok(keys)
+        leased.reread()?;
+        Ok(leased)
     }
 
-    /// Looks for keys again after a reload of the configuration.
+    /// Looks for a credential again after a reload of the configuration.
     ///
     /// # Errors
     ///
-    /// As [`AwsKeys::try_open`]; the keys in use stay.
+    /// As [`Leased::try_open`]; the one in use stays.
     pub(super) fn reread(&self) -> Result<(), String> {
-        match find::at_hand(&self.config)? {
+        match self.identity.at_hand()? {
             Found::Access(access, origin) => self.hold(access, origin),
-            // Without keys it is asked anyway.
+            // Without a credential it is asked anyway.
             Found::At(_) if self.current.load().is_some() => self.wanted.notify_one(),
             Found::At(_) => {}
         }
         Ok(())
     }
 
-    /// Waits for valid keys, if there are none.
+    /// Waits for a valid credential, if there is none.
     ///
     /// # Errors
     ///
-    /// There are none, and the reason.
+    /// There is none, and the reason.
     pub(super) async fn ready(&self) -> Result<Arc<Held>, String> {
         let held = self.current.load_full();
         if let Some(held) = &held
-            && held.lease().state(SystemTime::now()) != State::Ended
+            && held.access.lease().state(SystemTime::now()) != State::Ended
         {
             return Ok(Arc::clone(held));
         }
         self.ask_for_renewal().await;
-        // An upstream may still accept keys whose end is near.
+        // An upstream may still accept one whose end is near.
         self.current.load_full().ok_or_else(|| {
             let trouble = self.trouble.load();
             match trouble.as_deref() {
                 Some(trouble) => trouble.clone(),
-                None => format!(
-                    "{} gave no AWS credentials in time",
-                    self.config.source.place()
-                ),
+                None => format!("{} gave no credential in time", self.identity.place()),
             }
         })
     }
 
-    /// Renews the keys after the upstream refused those in use.
+    /// Renews the credential after the upstream refused the one in use.
     pub(super) async fn renew(&self) -> Renewal {
         let before = self.current.load_full();
         self.ask_for_renewal().await;
         let now = self.current.load_full();
         let same = match (&before, &now) {
-            (Some(before), Some(now)) => before.is_same(now),
+            (Some(before), Some(now)) => before.access == now.access,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -170,20 +181,13 @@ impl AwsKeys {
     }
 
     /// Returns the state for operators.
-    pub(super) fn status(&self) -> KeysStatus {
+    pub(super) fn status(&self) -> LeaseStatus {
         let held = self.current.load();
         let held = held.as_deref();
-        let keys = held.and_then(|held| match &held.access {
-            Access::Keys(keys) => Some(keys),
-            Access::ApiKey(_) => None,
-        });
-        KeysStatus {
-            origin: held.map_or_else(
-                || self.config.source.place().to_owned(),
-                |held| held.origin.to_string(),
-            ),
-            id: keys.map(|keys| keys.id().to_owned()),
-            expires: keys.and_then(|keys| keys.lease().end()),
+        LeaseStatus {
+            origin: held.map_or_else(|| self.identity.place(), |held| held.origin.clone()),
+            id: held.and_then(|held| held.access.id().map(str::to_owned)),
+            expires: held.and_then(|held| held.access.lease().end()),
             trouble: self.trouble.load().as_deref().cloned(),
         }
     }
@@ -192,16 +196,16 @@ impl AwsKeys {
     async fn ask_for_renewal(&self) {
         let mut ended = self.ended.subscribe();
         self.wanted.notify_one();
-        // Without the task that keeps them fresh, such as while the gateway stops, no renewal ends.
+        // Without the task that keeps it fresh, such as while the gateway stops, no renewal ends.
         let _ = timeout(PATIENCE, ended.changed()).await;
     }
 
-    fn hold(&self, access: Access, origin: Origin) {
+    fn hold(&self, access: Access, origin: String) {
         self.trouble.store(None);
         self.current.store(Some(Arc::new(Held { access, origin })));
     }
 
-    /// Renews the keys before they end, forever.
+    /// Renews the credential before it ends, forever.
     pub(super) async fn keep_fresh(&self, upstream: &str, ask: AskEndpoint) {
         let mut failures = 0_u32;
         let mut asked: Option<Instant> = None;
@@ -225,16 +229,16 @@ impl AwsKeys {
             match self.find(ask).await {
                 Ok(origin) => {
                     failures = 0;
-                    // The first keys are no renewal, which may follow at once.
+                    // The first one is no renewal, which may follow at once.
                     asked = asked.filter(|_| !had_none);
-                    tracing::info!(upstream, %origin, "the upstream has AWS credentials");
+                    tracing::info!(upstream, %origin, "the upstream has a credential of its cloud");
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     tracing::error!(
                         upstream,
                         error,
-                        "the upstream's AWS credentials could not be renewed; those in use stay in use"
+                        "the credential of the upstream's cloud could not be renewed; the one in use stays in use"
                     );
                     self.trouble.store(Some(Arc::new(error)));
                 }
@@ -249,10 +253,14 @@ impl AwsKeys {
         }
     }
 
-    /// Looks for keys, and asks an endpoint for them if they are there.
-    async fn find(&self, ask: AskEndpoint) -> Result<Origin, String> {
-        let config = self.config.clone();
-        let found = tokio::task::spawn_blocking(move || find::at_hand(&config)).await;
+    /// Looks for a credential, and asks an endpoint for it if it is there. Returns its place in words.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and the reason.
+    pub(super) async fn find(&self, ask: AskEndpoint) -> Result<String, String> {
+        let identity = self.identity.clone();
+        let found = tokio::task::spawn_blocking(move || identity.at_hand()).await;
         let (access, origin) =
             match found.map_err(|_| "the files could not be read".to_owned())?? {
                 Found::Access(access, origin) => (access, origin),
@@ -262,16 +270,21 @@ impl AwsKeys {
         Ok(origin)
     }
 
-    /// Returns the time until the keys in use are to be renewed: `None` for those that have no end, nothing before there are any.
+    /// Returns the time until the credential in use is to be renewed: `None` for one that has no end, nothing before there is one.
     fn next(&self) -> Option<Duration> {
         let held = self.current.load();
         let Some(held) = held.as_deref() else {
             return Some(Duration::ZERO);
         };
         let now = SystemTime::now();
-        let left = held.lease().end()?.duration_since(now).unwrap_or_default();
-        let wait = held.lease().wait(now).unwrap_or_default();
-        // An endpoint that gives short keys is not asked without a pause.
+        let left = held
+            .access
+            .lease()
+            .end()?
+            .duration_since(now)
+            .unwrap_or_default();
+        let wait = held.access.lease().wait(now).unwrap_or_default();
+        // An endpoint that gives short ones is not asked without a pause.
         let wait = wait.max(left / 2).max(MIN_WAIT);
         let jitter = MAX_JITTER.min(wait / 10);
         Some(wait - rand::thread_rng().gen_range(Duration::ZERO..=jitter))
@@ -283,20 +296,5 @@ async fn elapsed(wait: Option<Duration>) {
     match wait {
         Some(wait) => sleep_until(tokio::time::Instant::now() + wait).await,
         None => std::future::pending().await,
-    }
-}
-
-// === impl Held ===
-
-impl Held {
-    fn lease(&self) -> Lease {
-        match &self.access {
-            Access::Keys(keys) => keys.lease(),
-            Access::ApiKey(_) => Lease::until(None),
-        }
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.access == other.access
     }
 }

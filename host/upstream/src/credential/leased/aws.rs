@@ -1,34 +1,13 @@
 //! The places where AWS's own tools look for keys, in their order.
 
-use std::fmt;
-
-use witgate_bedrock::Access;
-use witgate_bedrock::credentials::container::Container;
 use witgate_bedrock::credentials::environment::{Environment, Instance};
 use witgate_bedrock::credentials::profile::{self, BadProfile};
 
-use crate::config::{BaseUrl, KeysConfig, KeysSource};
+use super::found::{Access, Found, Place};
+use crate::config::{KeysConfig, KeysSource};
 
-/// Keys, or the endpoint that has them.
-pub(super) enum Found {
-    Access(Access, Origin),
-    At(Place),
-}
-
-/// An endpoint that has keys.
-pub(crate) enum Place {
-    Container(Box<Container>),
-    Instance(Option<BaseUrl>),
-}
-
-/// The place where keys were found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Environment,
-    Profile(String),
-    Container,
-    Instance,
-}
+/// The environment in words.
+const ENVIRONMENT: &str = "the environment";
 
 /// Looks for keys without asking an endpoint. Reads files.
 ///
@@ -55,7 +34,7 @@ pub(super) fn at_hand(config: &KeysConfig) -> Result<Found, String> {
 }
 
 fn of_environment(environment: Environment, config: &KeysConfig) -> Result<Found, String> {
-    let found = |access| Found::Access(access, Origin::Environment);
+    let found = |access| Found::Access(Access::Aws(access), ENVIRONMENT.to_owned());
     environment.access.map(found).ok_or_else(|| {
         let names = &config.variables;
         format!(
@@ -69,8 +48,12 @@ fn of_profile(config: &KeysConfig) -> Result<Option<Found>, String> {
     let [credentials, configuration] = config.read_files()?;
     let profile = profile::find(&config.profile, &credentials, &configuration);
     let access = profile.map_err(|error| error.to_string())?.access;
-    let origin = || Origin::Profile(config.profile.clone());
-    Ok(access.map(|access| Found::Access(access, origin())))
+    Ok(access.map(|access| Found::Access(Access::Aws(access), of(config))))
+}
+
+/// Returns the profile in words.
+fn of(config: &KeysConfig) -> String {
+    format!("the profile {}", config.profile)
 }
 
 fn of_container(environment: Environment) -> Option<Found> {
@@ -80,16 +63,13 @@ fn of_container(environment: Environment) -> Option<Found> {
 
 fn of_chain(mut environment: Environment, config: &KeysConfig) -> Result<Found, String> {
     if let Some(access) = environment.access.take() {
-        return Ok(Found::Access(access, Origin::Environment));
+        return Ok(Found::Access(Access::Aws(access), ENVIRONMENT.to_owned()));
     }
     let [credentials, configuration] = config.read_files()?;
     match profile::find(&config.profile, &credentials, &configuration) {
         Ok(profile) => {
             if let Some(access) = profile.access {
-                return Ok(Found::Access(
-                    access,
-                    Origin::Profile(config.profile.clone()),
-                ));
+                return Ok(Found::Access(Access::Aws(access), of(config)));
             }
         }
         // Without any profile nobody meant one.
@@ -124,26 +104,18 @@ impl KeysSource {
     }
 }
 
-// === impl Origin ===
+// === impl KeysConfig ===
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment => f.write_str("the environment"),
-            Self::Profile(name) => write!(f, "the profile {name}"),
-            Self::Container => f.write_str("the container's role"),
-            Self::Instance => f.write_str("the instance's role"),
-        }
-    }
-}
-
-// === impl Place ===
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Container(_) => "the container's endpoint, which is asked when the gateway runs",
-            Self::Instance(_) => "the instance's endpoint, which is asked when the gateway runs",
+impl KeysConfig {
+    /// Says where keys are at hand, or which endpoint would be asked for them.
+    ///
+    /// # Errors
+    ///
+    /// There are wrong ones, or none where they would be.
+    pub fn look(&self) -> Result<String, String> {
+        Ok(match at_hand(self)? {
+            Found::Access(_, origin) => origin,
+            Found::At(place) => place.said(),
         })
     }
 }
