@@ -169,5 +169,9 @@ async fn signed_thinking_stays_with_the_provider_that_signed_it() {
             "{allowed:?}: {}",
             response.text()
         );
+        let receipt = gate.receipts().await.pop().unwrap();
+        let left_out = receipt["passed_over"]["b"].as_str().unwrap_or_default();
+        let is_told = left_out.contains("thinking") && left_out.contains("`another`");
+        assert_eq!(is_told, allowed.is_empty(), "{receipt}");
     }
 }

@@ -108,7 +108,7 @@ pub(crate) async fn decide(
     let route = settlement.route();
     route.rule.clone_from(&orders.plan.rule);
     route.resource = resource(&orders.plan, &envelope, &view);
-    let targets = targets(&orders, &envelope, &view, &snapshot)?;
+    let targets = targets(&orders, &envelope, &view, &snapshot, settlement)?;
     let is_stream = view.head.as_ref().is_some_and(Head::stream);
     Ok(Decision {
         view,
@@ -177,8 +177,10 @@ fn targets(
     envelope: &Envelope,
     view: &View,
     snapshot: &Snapshot,
+    settlement: &mut Settlement,
 ) -> Result<Vec<Target>, Refused> {
-    let mut targets = look_up(&orders.plan, &orders.heads, envelope, view, snapshot)?;
+    let Orders { plan, heads, .. } = orders;
+    let mut targets = look_up(plan, heads, envelope, view, snapshot, settlement)?;
     if Kind::of(view.endpoint).is_some() {
         targets.truncate(1);
     }
@@ -232,7 +234,13 @@ impl Decision {
                 charge(&panel, &self.view, plan, settlement).await?
             }
         };
-        self.targets = targets(&orders, &self.envelope, &self.view, &self.snapshot)?;
+        self.targets = targets(
+            &orders,
+            &self.envelope,
+            &self.view,
+            &self.snapshot,
+            settlement,
+        )?;
         self.plan = orders.plan;
         self.charges = orders.charges;
         self.cost = orders.cost;

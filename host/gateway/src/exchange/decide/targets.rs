@@ -1,7 +1,7 @@
 //! The targets of a plan: the upstreams that its names stand for, in the order in which they are tried.
 //!
 //! A name may stand for a group, which yields several. Two kinds of upstreams are dropped: those of another provider if the
-//! request contains signed thinking, which only the provider that signed it can read; and those that receive the caller's own
+//! request contains signed thinking, which counts as signed by the first one's provider; and those that receive the caller's own
 //! credential if that is a key of this gateway.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::answer::refused::Refused;
 use crate::config::ProviderChange;
 use crate::exchange::forward::wish;
 use crate::exchange::headers;
+use crate::exchange::settle::Settlement;
 use crate::exchange::view::View;
 use crate::gateway::snapshot::Snapshot;
 use crate::text::quote;
@@ -44,6 +45,7 @@ pub(crate) fn look_up(
     envelope: &Envelope,
     view: &View,
     snapshot: &Snapshot,
+    settlement: &mut Settlement,
 ) -> Result<Vec<Target>, Refused> {
     let patience = envelope
         .timeout_ms
@@ -90,7 +92,9 @@ pub(crate) fn look_up(
             .as_ref()
             .is_some_and(|head| signed::is_bound(head.body()))
     {
-        targets.retain(|(_, stranger)| !stranger);
+        for (target, _) in targets.extract_if(.., |(_, stranger)| *stranger) {
+            settlement.pass_over_stranger(&target.upstream.config);
+        }
     }
     let targets = targets.into_iter().map(|(target, _)| target).collect();
     without_our_key(targets, view, snapshot)

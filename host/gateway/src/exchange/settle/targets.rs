@@ -1,6 +1,7 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
 use witgate_capacity::Refused as NoRoom;
+use witgate_upstream::config::UpstreamConfig;
 use witgate_upstream::{Attempt, Closed, Figures, Unfit};
 
 use super::Settlement;
@@ -39,6 +40,19 @@ impl Settlement {
     pub(in crate::exchange) fn pass_over_unfit(&mut self, upstream: &str, unfit: &Unfit) {
         let passed = (upstream.to_owned(), unfit.to_string());
         self.receipt.route.passed_over.push(passed);
+    }
+
+    /// Says, for the receipt, that a target was not asked because the thinking in the request counts as another provider's.
+    pub(in crate::exchange) fn pass_over_stranger(&mut self, config: &UpstreamConfig) {
+        let reason = format!(
+            "the request has thinking that was signed by another provider than `{}`; allow_provider_change lets it pass",
+            config.provider
+        );
+        let passed = (config.name.clone(), reason);
+        // After a downgrade targets are looked up again.
+        if !self.receipt.route.passed_over.contains(&passed) {
+            self.receipt.route.passed_over.push(passed);
+        }
     }
 
     /// Says, for the receipt, that a target was not asked because it has no room.
