@@ -89,7 +89,7 @@ bench-gate: tools ## The whole process beside bare pingora, nginx and Envoy; GAT
 	$(CARGO) bench --workspace --profile dist --bench gate -- $(GATE)
 
 # Symbols are in the profile that ships; what is missing is perf, and it says how to get it.
-profile-gate: tools ## A flat profile of the gateway by crate and function, with perf; WORK=C is another work.
+profile-gate: tools ## Flat profiles of bare pingora and the gateway side by side, by crate and function, with perf; WORK=C is another work.
 	$(CARGO) build --workspace --profile dist --bin witgate
 	$(CARGO) bench --workspace --profile dist --bench gate -- --profile $(WORK) $(GATE)
 
