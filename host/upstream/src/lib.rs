@@ -28,6 +28,7 @@ mod provider;
 mod question;
 mod request;
 mod retries;
+mod sessions;
 mod stats;
 mod summary;
 mod upkeep;
@@ -56,6 +57,7 @@ pub use pool::{Among, CredentialState, CredentialStatus, LimitStatus, WindowStat
 pub use question::Answered;
 pub use request::{Framing, HeadersOf, Request, credentials, is_callers_credential, is_credential};
 pub use retries::RetryBudget;
+pub use sessions::Sessions;
 pub use stats::{Minute, Stats};
 pub use summary::Summary;
 pub use upkeep::run_upkeep;

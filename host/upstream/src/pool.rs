@@ -7,7 +7,6 @@
 mod book;
 mod lane;
 mod level;
-mod places;
 mod reading;
 mod round;
 mod standing;

@@ -8,12 +8,15 @@
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
-use super::places::Places;
 use super::reading::Reading;
 use super::standing::{Sending, Sentence, Shut, Standing};
 use super::tried::Tried;
 use super::wish::{Among, Wish};
 use crate::affinity::Affinity;
+use crate::sessions::Sessions;
+
+/// The time after its last request for which a session keeps its place: the longest life of a prompt cache.
+const LIFE: Duration = Duration::from_secs(3600);
 
 /// The terms of a credential in its pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,8 @@ pub(crate) struct Terms {
 pub(crate) struct Book {
     terms: Vec<Terms>,
     standings: Vec<Standing>,
-    places: Places,
+    /// The credentials of sessions, by their places in the pool.
+    places: Sessions<usize>,
     /// Number of choices so far, which breaks ties.
     turn: usize,
 }
@@ -71,7 +75,7 @@ impl Book {
     pub(crate) fn new(terms: Vec<Terms>) -> Self {
         Self {
             standings: vec![Standing::default(); terms.len()],
-            places: Places::default(),
+            places: Sessions::new(LIFE),
             turn: 0,
             terms,
         }
@@ -88,8 +92,8 @@ impl Book {
             known.cloned().unwrap_or_default().without_sendings()
         });
         let standings = standings.collect();
-        let places = self.places.clone().renumbered(|index| {
-            let name = &self.terms.get(index)?.name;
+        let places = self.places.clone().changed(|index| {
+            let name = &self.terms.get(*index)?.name;
             let kept = terms.iter().position(|terms| terms.name == *name)?;
             keeps(name).then_some(kept)
         });
@@ -116,7 +120,7 @@ impl Book {
             Among::All => wish.affinity,
             Among::First => None,
         };
-        let place = affinity.and_then(|affinity| self.places.find(affinity, now));
+        let place = affinity.and_then(|affinity| self.places.find(affinity, now).copied());
         let candidates = self.candidates(wish, tried, now);
         let stays = |place: usize| {
             let here = candidates.iter().find(|it| it.index == place)?;
@@ -198,7 +202,10 @@ impl Book {
     /// Returns the credentials with their terms and their sessions.
     pub(crate) fn iter(&self, now: Instant) -> impl Iterator<Item = (&Terms, &Standing, usize)> {
         let both = self.terms.iter().zip(&self.standings).enumerate();
-        both.map(move |(index, (terms, standing))| (terms, standing, self.places.count(index, now)))
+        both.map(move |(index, (terms, standing))| {
+            let sessions = self.places.count(|place| *place == index, now);
+            (terms, standing, sessions)
+        })
     }
 
     /// Returns whether there is a credential that was not tried.
