@@ -30,6 +30,7 @@ use crate::receipts::finished::Finished;
 use crate::receipts::receipt::Receipt;
 use crate::store::Store;
 use crate::tenants::owners::Owners;
+use crate::tenants::signers::Signers;
 use crate::usage::Usage;
 use crate::usage::ended::EndedSessions;
 
@@ -55,6 +56,8 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     /// The tenants that own files, batches and containers.
     pub(crate) owners: Owners,
+    /// The providers that signed the thinking of sessions.
+    pub(crate) signers: Signers,
     /// The roll-ups of the receipts.
     pub(crate) usage: Arc<Usage>,
     /// The sessions whose requests are refused.
@@ -86,6 +89,7 @@ impl Gateway {
             metrics: Metrics::new(),
             superseded: AtomicBool::new(false),
             owners: Owners::new(store.clone()),
+            signers: Signers::new(),
             store,
         }
     }

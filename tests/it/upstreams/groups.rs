@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use witgate_artifacts::ROUTE;
+use witgate_artifacts::{ENVELOPE, ROUTE};
 
-use crate::harness::{GatewayBuilder, Pause, Recorded, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Pause, Recorded, TestGateway, Upstream};
 use crate::upstreams::{asking, error, message, table};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,12 +137,8 @@ async fn a_policy_may_plan_for_a_group_and_sees_its_members() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signed_thinking_stays_with_the_provider_that_signed_it() {
-    let thinking = json!({"model": "m", "max_tokens": 5, "messages": [
-        {"role": "user", "content": "x"},
-        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "Eo8BCkYI"}]},
-        {"role": "user", "content": "y"},
-    ]});
-    for (allowed, with_thinking) in [("", 529), ("allow_provider_change = true\n", 200)] {
+    let thinking = with_thinking();
+    for (allowed, status) in [("", 529), ("allow_provider_change = true\n", 200)] {
         let (a, b) = (
             Upstream::always(error(529)).await,
             Upstream::answering().await,
@@ -163,15 +159,113 @@ async fn signed_thinking_stays_with_the_provider_that_signed_it() {
             "without thinking anybody may"
         );
         let response = gate.ask(&gate.messages(&thinking)).await;
-        assert_eq!(
-            response.status,
-            with_thinking,
-            "{allowed:?}: {}",
-            response.text()
-        );
+        assert_eq!(response.status, status, "{allowed:?}: {}", response.text());
         let receipt = gate.receipts().await.pop().unwrap();
         let left_out = receipt["passed_over"]["b"].as_str().unwrap_or_default();
         let is_told = left_out.contains("thinking") && left_out.contains("`another`");
         assert_eq!(is_told, allowed.is_empty(), "{receipt}");
     }
+}
+
+fn with_thinking() -> serde_json::Value {
+    json!({"model": "m", "max_tokens": 5, "messages": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "Eo8BCkYI"}]},
+        {"role": "user", "content": "y"},
+    ]})
+}
+
+/// Returns an upstream that is overloaded while the flag is set.
+async fn overloaded_while(flag: &Arc<AtomicBool>) -> Upstream {
+    let flag = Arc::clone(flag);
+    let answer = move |_: &Recorded| -> Answer {
+        if flag.load(Ordering::SeqCst) {
+            error(529)
+        } else {
+            message()
+        }
+    };
+    Upstream::start_with(answer).await
+}
+
+/// Starts a gateway that knows sessions, with two members of different providers.
+async fn two_providers(a: &Upstream, b: &Upstream, of_group: &str) -> TestGateway {
+    let group = "[groups.pool]\nmembers = [{ upstream = \"a\" }, { upstream = \"b\" }]\nchoice = \"order\"\n";
+    GatewayBuilder::bare()
+        .plugin("envelope", ENVELOPE, "")
+        .top("default_upstream = \"pool\"")
+        .extra(&table("a", &a.url(), ""))
+        .extra(&table("b", &b.url(), "provider = \"another\""))
+        .extra(&format!("{group}{of_group}"))
+        .start()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_fell_back_stays_with_the_provider_that_signed_its_thinking() {
+    let overloaded = Arc::new(AtomicBool::new(true));
+    let (a, b) = (
+        overloaded_while(&overloaded).await,
+        Upstream::answering().await,
+    );
+    let gate = two_providers(&a, &b, "").await;
+    let thinking = with_thinking();
+    let ask = |session: &str, agent: &str, body: &serde_json::Value| {
+        let request = gate
+            .messages(body)
+            .header("X-Claude-Code-Session-Id", session)
+            .header("X-Claude-Code-Agent-Id", agent);
+        async { gate.ask(&request.clone()).await.status }
+    };
+    let count = || (a.requests().len(), b.requests().len());
+    let begin = json!({"model": "m", "max_tokens": 5, "messages": []});
+    assert_eq!(ask("s", "1", &begin).await, 200, "it falls back");
+    assert_eq!(
+        count(),
+        (1, 1),
+        "to the second member, which may have signed"
+    );
+
+    overloaded.store(false, Ordering::SeqCst);
+    for turn in 1..=2 {
+        assert_eq!(ask("s", "1", &thinking).await, 200, "turn {turn}");
+        assert_eq!(count(), (1, 1 + turn), "the one that signed answers");
+    }
+    let receipt = gate.receipts().await.pop().unwrap();
+    let left_out = receipt["passed_over"]["a"].as_str().unwrap_or_default();
+    assert!(left_out.contains("thinking"), "{receipt}");
+
+    assert_eq!(ask("s", "2", &thinking).await, 200, "another agent");
+    assert_eq!(ask("t", "1", &thinking).await, 200, "another session");
+    assert_eq!(
+        count(),
+        (3, 3),
+        "thinking of unknown origin is the first member's"
+    );
+
+    assert_eq!(ask("s", "1", &begin).await, 200, "without thinking");
+    assert_eq!(count(), (4, 3), "the session returns to the first member");
+    assert_eq!(
+        ask("s", "1", &thinking).await,
+        200,
+        "whose thinking it has now"
+    );
+    assert_eq!(count(), (5, 3), "and stays there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_returns_to_the_first_member_with_thinking_if_the_group_allows_it() {
+    let overloaded = Arc::new(AtomicBool::new(true));
+    let (a, b) = (
+        overloaded_while(&overloaded).await,
+        Upstream::answering().await,
+    );
+    let gate = two_providers(&a, &b, "allow_provider_change = true\n").await;
+    let request = gate
+        .messages(&with_thinking())
+        .header("X-Claude-Code-Session-Id", "s");
+    assert_eq!(gate.ask(&request).await.status, 200, "it falls back");
+    overloaded.store(false, Ordering::SeqCst);
+    assert_eq!(gate.ask(&request).await.status, 200, "and returns");
+    assert_eq!((a.requests().len(), b.requests().len()), (2, 1));
 }

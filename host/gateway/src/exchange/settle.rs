@@ -18,6 +18,7 @@ use witgate_messages::endpoint::Endpoint;
 use witgate_messages::error::ErrorReport;
 use witgate_messages::sse::Place;
 use witgate_runtime::{CallTrace, HookSession, Lineup, Rejection, Request};
+use witgate_upstream::Affinity;
 
 use self::guards::Kept;
 use self::hold::Cover;
@@ -56,6 +57,8 @@ pub(crate) struct Settlement {
     /// The limits of the hold's charges without an operator's live ones, once any of those has applied.
     default_limits: Option<Box<[u64]>>,
     metering: Option<Metering>,
+    /// The origin whose signed thinking belongs to the provider that answers, or `None` if all upstreams of the request have one.
+    origin: Option<Affinity>,
     /// What was known about the use of the request before it was sent.
     forecast: Forecast,
     /// The use that the hold covers.
@@ -99,6 +102,7 @@ impl Settlement {
             lease: None,
             default_limits: None,
             metering: None,
+            origin: None,
             forecast: Forecast::NOTHING,
             cover: Cover::default(),
             spent: None,

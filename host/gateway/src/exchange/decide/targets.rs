@@ -1,8 +1,8 @@
 //! The targets of a plan: the upstreams that its names stand for, in the order in which they are tried.
 //!
-//! A name may stand for a group, which yields several. Two kinds of upstreams are dropped: those of another provider if the
-//! request contains signed thinking, which counts as signed by the first one's provider; and those that receive the caller's own
-//! credential if that is a key of this gateway.
+//! A name may stand for a group, which yields several. Two kinds of upstreams are dropped: those of another provider than the one
+//! that signed the thinking in the request, if it has any; and those that receive the caller's own credential if that is a key of
+//! this gateway.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use witgate_messages::head::Head;
 use witgate_messages::signed;
 use witgate_runtime::{Envelope, Plan};
-use witgate_upstream::{ChosenBy, Limit, Upstream, Wish};
+use witgate_upstream::{Affinity, ChosenBy, Limit, Upstream, Wish};
 
 use super::heads::Heads;
 use crate::answer::refused::Refused;
@@ -52,20 +52,17 @@ pub(crate) fn look_up(
         .map(u64::from)
         .map(Duration::from_millis);
     let now = Instant::now();
-    let mut home: Option<&str> = None;
-    let mut strangers = false;
+    let mut first_provider = None;
+    let origin = || wish::affinity(view, envelope);
     let mut targets = Vec::with_capacity(plan.targets.len());
     for (place, planned) in plan.targets.iter().enumerate() {
         let found = snapshot
             .upstreams
             .find(&planned.upstream)
             .ok_or_else(|| unknown(plan, &planned.upstream))?;
-        if home.is_none() {
-            home = found.provider();
-        }
+        first_provider = first_provider.or_else(|| found.provider());
         let head = heads.get(place).and_then(Option::as_ref);
         let own = planned.timeout_ms.map(u64::from).map(Duration::from_millis);
-        let origin = || wish::affinity(view, envelope);
         for upstream in found.choose(origin, now, &mut rand::thread_rng()) {
             let limit = Limit::of_upstream(upstream.config.head_timeout)
                 .shortened(own, ChosenBy::Plan)
@@ -73,8 +70,6 @@ pub(crate) fn look_up(
             let refused = [found.provider_change(), upstream.config.provider_change]
                 .iter()
                 .all(|change| *change == ProviderChange::Refused);
-            let stranger = refused && home != Some(&*upstream.config.provider);
-            strangers |= stranger;
             let target = Target {
                 upstream,
                 model: planned.model.clone(),
@@ -82,22 +77,47 @@ pub(crate) fn look_up(
                 limit,
                 wish: None,
             };
-            targets.push((target, stranger));
+            targets.push((target, refused));
         }
     }
-    // The body is read only if it matters: most gateways have one provider.
-    if strangers
-        && view
-            .head
-            .as_ref()
-            .is_some_and(|head| signed::is_bound(head.body()))
-    {
-        for (target, _) in targets.extract_if(.., |(_, stranger)| *stranger) {
-            settlement.pass_over_stranger(&target.upstream.config);
-        }
+    if let Some(first) = first_provider {
+        keep_home(&mut targets, first, view, origin, settlement);
     }
     let targets = targets.into_iter().map(|(target, _)| target).collect();
     without_our_key(targets, view, snapshot)
+}
+
+/// Drops the targets of other providers than the one that signed the thinking in the request, if it has any. If the signer is not
+/// known, or none of its upstreams is left, the first target's provider counts as it. Targets have a true beside them if they
+/// refuse thinking of other providers.
+fn keep_home(
+    targets: &mut Vec<(Target, bool)>,
+    first: &str,
+    view: &View,
+    origin: impl Fn() -> Option<Affinity>,
+    settlement: &mut Settlement,
+) {
+    let is_of = |target: &Target, provider: &str| target.upstream.config.provider == provider;
+    if targets
+        .iter()
+        .all(|(target, refused)| !refused || is_of(target, first))
+    {
+        // Most gateways have one provider.
+        return;
+    }
+    let signer = origin().and_then(|origin| settlement.signer(origin));
+    let is_bound = |head: &Head| signed::is_bound(head.body());
+    if !view.head.as_ref().is_some_and(is_bound) {
+        return;
+    }
+    let home = signer
+        .as_deref()
+        .filter(|signer| targets.iter().any(|(target, _)| is_of(target, signer)))
+        .unwrap_or(first);
+    for (target, _) in targets.extract_if(.., |(target, refused)| *refused && !is_of(target, home))
+    {
+        settlement.pass_over_stranger(&target.upstream.config);
+    }
 }
 
 fn without_our_key(

@@ -126,6 +126,9 @@ pub(crate) async fn attempt(
     let classified = classify(decision, fallback, &mut answered, client, session).await;
     let (result, class) = classified;
     capacity::answered(lease, &result, settlement);
+    if let Ok(200..300) = result {
+        settlement.note_signer(&target.upstream.config.provider);
+    }
     settlement.record_attempt(&mut answered.attempt, model, result);
     let class = class.map_err(|interrupted| stopped(interrupted, settlement))?;
     Ok(match class {

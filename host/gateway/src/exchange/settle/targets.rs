@@ -1,8 +1,10 @@
 //! The targets of an exchange on its receipt: those that were asked, and those that were passed over.
 
+use std::sync::Arc;
+
 use witgate_capacity::Refused as NoRoom;
 use witgate_upstream::config::UpstreamConfig;
-use witgate_upstream::{Attempt, Closed, Figures, Unfit};
+use witgate_upstream::{Affinity, Attempt, Closed, Figures, Unfit};
 
 use super::Settlement;
 use crate::receipts::receipt;
@@ -40,6 +42,20 @@ impl Settlement {
     pub(in crate::exchange) fn pass_over_unfit(&mut self, upstream: &str, unfit: &Unfit) {
         let passed = (upstream.to_owned(), unfit.to_string());
         self.receipt.route.passed_over.push(passed);
+    }
+
+    /// Returns the provider that signed the thinking in a request of this origin, or `None` if it is not known. The provider that
+    /// answers this one is remembered.
+    pub(in crate::exchange) fn signer(&mut self, origin: Affinity) -> Option<Arc<str>> {
+        self.origin = Some(origin);
+        self.gateway.signers.of(origin)
+    }
+
+    /// Remembers the provider of an answer, if the request may have gone to several.
+    pub(in crate::exchange) fn note_signer(&self, provider: &str) {
+        if let Some(origin) = self.origin {
+            self.gateway.signers.note(origin, provider);
+        }
     }
 
     /// Says, for the receipt, that a target was not asked because the thinking in the request counts as another provider's.
