@@ -15,7 +15,7 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::block::{BLOCK, Classify, Masks};
+use super::block::{BLOCK, Classify, Text};
 
 /// A proof that the processor has AVX2, BMI1, BMI2, POPCNT and PCLMULQDQ.
 #[derive(Debug, Clone, Copy)]
@@ -45,37 +45,60 @@ impl Avx2 {
 
 impl Classify for Avx2 {
     #[inline(always)]
-    fn masks(self, block: &[u8; BLOCK]) -> Masks {
+    fn text(self, block: &[u8; BLOCK]) -> Text {
+        // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
+        unsafe {
+            let (low, high) = load(block);
+            let least = _mm256_min_epu8(low, high);
+            let control = _mm256_cmpeq_epi8(_mm256_min_epu8(least, _mm256_set1_epi8(0x1f)), least);
+            Text {
+                quote: equal(low, high, b'"'),
+                backslash: equal(low, high, b'\\'),
+                has_control: _mm256_movemask_epi8(control) != 0,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn brackets(self, block: &[u8; BLOCK]) -> u64 {
         // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
         unsafe {
             let (low, high) = load(block);
             let fold = _mm256_set1_epi8(0x20);
-            let (low_folded, high_folded) =
-                (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
+            let (low, high) = (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
             let (open, close) = (
                 _mm256_set1_epi8(b'{'.cast_signed()),
                 _mm256_set1_epi8(b'}'.cast_signed()),
             );
-            let last_control = _mm256_set1_epi8(0x1f);
-            Masks {
-                quote: equal(low, high, b'"'),
-                backslash: equal(low, high, b'\\'),
-                bracket: gather(
-                    _mm256_or_si256(
-                        _mm256_cmpeq_epi8(low_folded, open),
-                        _mm256_cmpeq_epi8(low_folded, close),
-                    ),
-                    _mm256_or_si256(
-                        _mm256_cmpeq_epi8(high_folded, open),
-                        _mm256_cmpeq_epi8(high_folded, close),
-                    ),
+            gather(
+                _mm256_or_si256(_mm256_cmpeq_epi8(low, open), _mm256_cmpeq_epi8(low, close)),
+                _mm256_or_si256(
+                    _mm256_cmpeq_epi8(high, open),
+                    _mm256_cmpeq_epi8(high, close),
                 ),
-                comma: equal(low, high, b','),
-                control: gather(
-                    _mm256_cmpeq_epi8(_mm256_min_epu8(low, last_control), low),
-                    _mm256_cmpeq_epi8(_mm256_min_epu8(high, last_control), high),
-                ),
-            }
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn control(self, block: &[u8; BLOCK]) -> u64 {
+        // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
+        unsafe {
+            let (low, high) = load(block);
+            let last = _mm256_set1_epi8(0x1f);
+            gather(
+                _mm256_cmpeq_epi8(_mm256_min_epu8(low, last), low),
+                _mm256_cmpeq_epi8(_mm256_min_epu8(high, last), high),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        // SAFETY: `self` proves that the processor has AVX2; `load` reads within the block.
+        unsafe {
+            let (low, high) = load(block);
+            equal(low, high, byte)
         }
     }
 

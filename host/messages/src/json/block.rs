@@ -3,25 +3,30 @@
 /// Bytes in a block.
 pub(crate) const BLOCK: usize = 64;
 
-/// The special characters of a block, inside and outside of strings.
+/// The characters of a block that matter in strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Masks {
+pub(crate) struct Text {
     /// `"`
     pub(crate) quote: u64,
     /// `\`
     pub(crate) backslash: u64,
-    /// `{ } [ ]`
-    pub(crate) bracket: u64,
-    /// `,`
-    pub(crate) comma: u64,
-    /// Bytes below 0x20.
-    pub(crate) control: u64,
+    /// True if there are bytes below 0x20.
+    pub(crate) has_control: bool,
 }
 
 /// A classifier of blocks. All implementations return the same masks.
 pub(crate) trait Classify: Copy {
-    /// Returns all masks of a block.
-    fn masks(self, block: &[u8; BLOCK]) -> Masks;
+    /// Returns the characters that matter in strings.
+    fn text(self, block: &[u8; BLOCK]) -> Text;
+
+    /// Returns the mask of `{ } [ ]`.
+    fn brackets(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Returns the mask of bytes below 0x20.
+    fn control(self, block: &[u8; BLOCK]) -> u64;
+
+    /// Returns the mask of bytes that equal `byte`.
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
     /// Returns true if every byte of the block is visible ASCII (0x21 to 0x7f), as in base64.
     fn is_solid(self, block: &[u8; BLOCK]) -> bool;

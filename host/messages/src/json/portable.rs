@@ -1,6 +1,6 @@
 //! Block masks in ordinary registers, eight bytes at a time, for every processor.
 
-use super::block::{BLOCK, Classify, Masks};
+use super::block::{BLOCK, Classify, Text};
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -13,25 +13,31 @@ pub(crate) struct Portable;
 
 impl Classify for Portable {
     #[inline(always)]
-    fn masks(self, block: &[u8; BLOCK]) -> Masks {
-        let mut masks = Masks {
-            quote: 0,
-            backslash: 0,
-            bracket: 0,
-            comma: 0,
-            control: 0,
-        };
-        for (index, word) in words(block).enumerate() {
-            let shift = index * 8;
+    fn text(self, block: &[u8; BLOCK]) -> Text {
+        Text {
+            quote: mask(block, |word| equal(word, b'"')),
+            backslash: mask(block, |word| equal(word, b'\\')),
+            has_control: words(block).any(|word| control(word) != 0),
+        }
+    }
+
+    #[inline(always)]
+    fn brackets(self, block: &[u8; BLOCK]) -> u64 {
+        mask(block, |word| {
             // `{` and `[`, `}` and `]` differ in this one bit only.
             let folded = word | (0x20 * LOW);
-            masks.quote |= gather(equal(word, b'"')) << shift;
-            masks.backslash |= gather(equal(word, b'\\')) << shift;
-            masks.bracket |= gather(equal(folded, b'{') | equal(folded, b'}')) << shift;
-            masks.comma |= gather(equal(word, b',')) << shift;
-            masks.control |= gather(zero(word & (0xe0 * LOW))) << shift;
-        }
-        masks
+            equal(folded, b'{') | equal(folded, b'}')
+        })
+    }
+
+    #[inline(always)]
+    fn control(self, block: &[u8; BLOCK]) -> u64 {
+        mask(block, control)
+    }
+
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        mask(block, |word| equal(word, byte))
     }
 
     #[inline(always)]
@@ -56,7 +62,21 @@ impl Classify for Portable {
 #[inline(always)]
 pub(super) fn special(word: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(word);
-    equal(word, b'"') | equal(word, b'\\') | zero(word & (0xe0 * LOW))
+    equal(word, b'"') | equal(word, b'\\') | control(word)
+}
+
+/// Returns the mask of the bytes whose high bit `of` sets in their word.
+#[inline(always)]
+fn mask(block: &[u8; BLOCK], of: impl Fn(u64) -> u64) -> u64 {
+    words(block).enumerate().fold(0, |mask, (index, word)| {
+        mask | (gather(of(word)) << (index * 8))
+    })
+}
+
+/// Returns the high bit of each byte that is a control character.
+#[inline(always)]
+fn control(word: u64) -> u64 {
+    zero(word & (0xe0 * LOW))
 }
 
 fn words(block: &[u8; BLOCK]) -> impl Iterator<Item = u64> {
