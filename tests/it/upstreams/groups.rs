@@ -215,7 +215,8 @@ async fn a_session_that_fell_back_stays_with_the_provider_that_signed_its_thinki
             .messages(body)
             .header("X-Claude-Code-Session-Id", session)
             .header("X-Claude-Code-Agent-Id", agent);
-        async { gate.ask(&request.clone()).await.status }
+        let gate = &gate;
+        async move { gate.ask(&request).await.status }
     };
     let count = || (a.requests().len(), b.requests().len());
     let begin = json!({"model": "m", "max_tokens": 5, "messages": []});
