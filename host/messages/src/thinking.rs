@@ -19,13 +19,28 @@ pub struct Lowered {
     pub member: String,
 }
 
+/// Returns true if a request asks for thinking, by a type other than `disabled`.
+#[must_use]
+pub fn is_asked(head: &Head) -> bool {
+    read(head).is_some_and(|thinking| {
+        thinking
+            .member("type")
+            .is_some_and(|kind| kind != "\"disabled\"")
+    })
+}
+
+/// Returns the `thinking` member, or `None` if it is no object.
+fn read(head: &Head) -> Option<Head> {
+    Head::scan(Bytes::copy_from_slice(head.member("thinking")?.as_bytes())).ok()
+}
+
 /// Returns the member with a `budget_tokens` of at most `most`, and no less than the API accepts, or `None` if the request asks for no
 /// more. That includes requests without thinking and those that leave its amount to the model.
 ///
 /// A valid budget is below `max_tokens`, so a lower one is, too.
 #[must_use]
 pub fn lowered(head: &Head, most: u64) -> Option<Lowered> {
-    let thinking = Head::scan(Bytes::copy_from_slice(head.member("thinking")?.as_bytes())).ok()?;
+    let thinking = read(head)?;
     let asked = whole_number(thinking.member("budget_tokens")?.as_bytes())?;
     let allowed = most.max(LEAST_BUDGET);
     if asked <= allowed {
@@ -71,6 +86,26 @@ mod tests {
             Some(32000),
             "however the number is written"
         );
+    }
+
+    #[test]
+    fn a_request_asks_for_thinking_unless_it_disables_it_or_does_not_name_it() {
+        for (body, asked) in [
+            (
+                r#"{"thinking":{"type":"adaptive","display":"omitted"}}"#,
+                true,
+            ),
+            (
+                r#"{"thinking":{"type":"enabled","budget_tokens":2000}}"#,
+                true,
+            ),
+            (r#"{"thinking":{"type" : "disabled"}}"#, false),
+            (r#"{"thinking":null}"#, false),
+            (r#"{"model":"m"}"#, false),
+        ] {
+            let head = Head::scan(Bytes::from_static(body.as_bytes())).expect("a body");
+            assert_eq!(is_asked(&head), asked, "{body}");
+        }
     }
 
     #[test]

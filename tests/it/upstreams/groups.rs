@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use witgate_artifacts::{ENVELOPE, ROUTE};
 
-use crate::harness::{Answer, GatewayBuilder, Pause, Recorded, TestGateway, Upstream};
+use crate::harness::{Answer, GatewayBuilder, Pause, Recorded, Request, TestGateway, Upstream};
 use crate::upstreams::{asking, error, message, table};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,7 +219,8 @@ async fn a_session_that_fell_back_stays_with_the_provider_that_signed_its_thinki
         async move { gate.ask(&request).await.status }
     };
     let count = || (a.requests().len(), b.requests().len());
-    let begin = json!({"model": "m", "max_tokens": 5, "messages": []});
+    let begin =
+        json!({"model": "m", "max_tokens": 5, "thinking": {"type": "adaptive"}, "messages": []});
     assert_eq!(ask("s", "1", &begin).await, 200, "it falls back");
     assert_eq!(
         count(),
@@ -244,7 +245,7 @@ async fn a_session_that_fell_back_stays_with_the_provider_that_signed_its_thinki
         "thinking of unknown origin is the first member's"
     );
 
-    assert_eq!(ask("s", "1", &begin).await, 200, "without thinking");
+    assert_eq!(ask("s", "1", &begin).await, 200, "nothing signed yet");
     assert_eq!(count(), (4, 3), "the session returns to the first member");
     assert_eq!(
         ask("s", "1", &thinking).await,
@@ -252,6 +253,36 @@ async fn a_session_that_fell_back_stays_with_the_provider_that_signed_its_thinki
         "whose thinking it has now"
     );
     assert_eq!(count(), (5, 3), "and stays there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn helpers_of_a_session_without_thinking_do_not_change_who_signed_it() {
+    let overloaded = Arc::new(AtomicBool::new(true));
+    let (a, b) = (
+        overloaded_while(&overloaded).await,
+        Upstream::answering().await,
+    );
+    let gate = two_providers(&a, &b, "").await;
+    let begin =
+        json!({"model": "m", "max_tokens": 5, "thinking": {"type": "adaptive"}, "messages": []});
+    let helper = json!({"model": "m", "max_tokens": 5, "messages": []});
+    let of_session = |request: Request| request.header("X-Claude-Code-Session-Id", "s");
+    let begun = gate.ask(&of_session(gate.messages(&begin))).await;
+    assert_eq!(begun.status, 200, "it falls back to the second member");
+
+    overloaded.store(false, Ordering::SeqCst);
+    let helped = gate.ask(&of_session(gate.messages(&helper))).await;
+    assert_eq!(helped.status, 200, "a title");
+    let counted = Request {
+        target: "/v1/messages/count_tokens".into(),
+        ..of_session(gate.messages(&begin))
+    };
+    assert_eq!(gate.ask(&counted).await.status, 200, "a count");
+    assert_eq!((a.requests().len(), b.requests().len()), (3, 1));
+
+    let gone_on = gate.ask(&of_session(gate.messages(&with_thinking()))).await;
+    assert_eq!(gone_on.status, 200, "{}", gone_on.text());
+    assert_eq!((a.requests().len(), b.requests().len()), (3, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,7 +57,7 @@ pub(crate) struct Settlement {
     /// The limits of the hold's charges without an operator's live ones, once any of those has applied.
     default_limits: Option<Box<[u64]>>,
     metering: Option<Metering>,
-    /// The origin whose signed thinking belongs to the provider that answers, or `None` if all upstreams of the request have one.
+    /// The origin whose thinking the provider that answers signs, or `None` if it signs none or all upstreams have one provider.
     origin: Option<Affinity>,
     /// What was known about the use of the request before it was sent.
     forecast: Forecast,

@@ -1,8 +1,8 @@
 //! The providers that signed the thinking of sessions.
 //!
 //! Signed thinking returns in the next requests of its session and can be read by its provider only. A signature doesn't say whose
-//! it is, so the provider of the last answer to each session and agent is remembered. That is the one that signed: a request
-//! that is bound to a provider is answered by no other, unless the operator allows it.
+//! it is, so the provider of the last answer to each session and agent is remembered, of answers that may be signed. That is the one
+//! that signed: a request that is bound to a provider is answered by no other, unless the operator allows it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

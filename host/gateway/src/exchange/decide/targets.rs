@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use witgate_messages::endpoint::Endpoint;
 use witgate_messages::head::Head;
-use witgate_messages::signed;
+use witgate_messages::{signed, thinking};
 use witgate_runtime::{Envelope, Plan};
 use witgate_upstream::{Affinity, ChosenBy, Limit, Upstream, Wish};
 
@@ -105,11 +106,20 @@ fn keep_home(
         // Most gateways have one provider.
         return;
     }
-    let signer = origin().and_then(|origin| settlement.signer(origin));
-    let is_bound = |head: &Head| signed::is_bound(head.body());
-    if !view.head.as_ref().is_some_and(is_bound) {
+    let Some(head) = &view.head else {
+        return;
+    };
+    let origin = origin();
+    let is_bound = signed::is_bound(head.body());
+    // Helpers of a session, which ask for a title or a count, have no thinking and say nothing of where its thinking is signed.
+    let may_be_signed = is_bound || thinking::is_asked(head);
+    if may_be_signed && view.endpoint == Endpoint::Messages {
+        settlement.remember_signer_of(origin);
+    }
+    if !is_bound {
         return;
     }
+    let signer = origin.and_then(|origin| settlement.signer(origin));
     let home = signer
         .as_deref()
         .filter(|signer| targets.iter().any(|(target, _)| is_of(target, signer)))

@@ -44,14 +44,17 @@ impl Settlement {
         self.receipt.route.passed_over.push(passed);
     }
 
-    /// Returns the provider that signed the thinking in a request of this origin, or `None` if it is not known. The provider that
-    /// answers this one is remembered.
-    pub(in crate::exchange) fn signer(&mut self, origin: Affinity) -> Option<Arc<str>> {
-        self.origin = Some(origin);
+    /// Returns the provider that signed the thinking in a request of this origin, or `None` if it is not known.
+    pub(in crate::exchange) fn signer(&self, origin: Affinity) -> Option<Arc<str>> {
         self.gateway.signers.of(origin)
     }
 
-    /// Remembers the provider of an answer, if the request may have gone to several.
+    /// Has the provider that answers this exchange remembered as the one that signs the thinking of its origin.
+    pub(in crate::exchange) fn remember_signer_of(&mut self, origin: Option<Affinity>) {
+        self.origin = origin;
+    }
+
+    /// Remembers the provider of an answer, if it may have signed thinking and others could have answered.
     pub(in crate::exchange) fn note_signer(&self, provider: &str) {
         if let Some(origin) = self.origin {
             self.gateway.signers.note(origin, provider);
